@@ -231,7 +231,7 @@ func (s *flowsScreen) flowCells(f *flow.Flow, room endWidths) []table.Cell {
 	for _, c := range []int{colRate, colPackets, colBytes, colRule, colMark, colZone} {
 		cells[c] = faint(g.None)
 	}
-	if f.HasRate() && (f.ByteRate == 0 || now-f.Counted <= int64(rateHolds)) {
+	if f.HasRate() && (s.paused || f.ByteRate == 0 || now-f.Counted <= int64(rateHolds)) {
 		cells[colRate] = plain(text.Rate(float64(f.ByteRate)))
 		if f.ByteRate == 0 {
 			cells[colRate].Style = look.Faint

@@ -140,6 +140,27 @@ func TestPauseStandsStill(t *testing.T) {
 	})
 }
 
+// TestOldRate: a rate whose counters were read long ago is not shown as that of now, unless the list stands still.
+func TestOldRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stage, _ := flowStage(t, 80, 24)
+		s := stage.app.screens[1].(*flowsScreen)
+		f := someFlows()[0]
+		f.SetRates(5e6, 100)
+		f.Counted = clock.UnixNano()
+		rate := func(later time.Duration) string {
+			s.now = clock.Add(later)
+			return s.flowCells(&f, endWidths{})[colRate].Text
+		}
+		if now, then := rate(time.Second), rate(time.Minute); now == then || then != s.look.Glyphs.None {
+			t.Errorf("the rate is %s, a minute later %s", now, then)
+		}
+		if s.paused = true; rate(time.Minute) == s.look.Glyphs.None {
+			t.Error("a list that stands still loses its rates")
+		}
+	})
+}
+
 func TestEventStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24)
