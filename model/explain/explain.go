@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"nattui/model/flow"
 	"nattui/rules"
@@ -25,7 +24,7 @@ const (
 	// Exact: today's rules would translate it just like that, and no other way.
 	Exact
 	// Inferred: today's rules lead to these addresses; a port was chosen by the
-	// kernel, a match that cannot be known was taken as met, or no packet had met the rule yet when the flow was there. Without a rule: the flow belongs to
+	// kernel, or a match that cannot be known was taken as met. Without a rule: the flow belongs to
 	// another, as FTP's data does, whose helper translated it.
 	Inferred
 	// Ambiguous: several rules could have made it.
@@ -94,7 +93,6 @@ type Explainer struct {
 	evaluator  *evaluate.Evaluator
 	chains     map[string]int // their names, with how many rules; nil while the rules are not known
 	memory     classMemory    // of this generation
-	unmet      unmet
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
@@ -171,7 +169,6 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluat
 	x.evaluator = evaluator
 	x.chains = chains
 	x.memory.begin(classes)
-	x.unmet = unmetIn(sets, time.Now().UnixNano())
 	x.generation++
 	if x.generation == 0 {
 		x.generation = 1
@@ -195,21 +192,9 @@ func (x *Explainer) Work(limit int) (more bool) {
 	})
 }
 
-// explain is the number of a flow's explanation. One that is older than the rules which would make it today is inferred.
+// explain is the number of a flow's explanation: what is remembered of its class, or
+// what its evaluation comes to.
 func (x *Explainer) explain(f *flow.Flow) uint32 {
-	number := x.asked(f)
-	if len(x.unmet.rules) == 0 {
-		return number
-	}
-	if e := x.known[number-1]; x.unmet.doubts(&e, f) {
-		e.Confidence = Inferred
-		return x.number(e)
-	}
-	return number
-}
-
-// asked is the number of what today's rules make of a flow: what is remembered of its class, or what its evaluation comes to.
-func (x *Explainer) asked(f *flow.Flow) uint32 {
 	class, ok := x.memory.classOf(f)
 	if !ok {
 		e, outcomes := With(x.evaluator, f, x.outcomes[:0])
@@ -271,18 +256,12 @@ func (x *Explainer) Of(f *flow.Flow) Explanation {
 	if x.evaluator == nil {
 		return Explanation{}
 	}
-	e, recalled := Explanation{}, false
 	if class, ok := x.memory.classOf(f); ok {
 		if number := x.memory.recall(&class); number != 0 && number != eachByItself {
-			e, recalled = x.known[number-1], true
+			return x.known[number-1]
 		}
 	}
-	if !recalled {
-		e, _ = With(x.evaluator, f, nil)
-	}
-	if x.unmet.doubts(&e, f) {
-		e.Confidence = Inferred
-	}
+	e, _ := With(x.evaluator, f, nil)
 	return e
 }
 

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -392,41 +391,5 @@ func TestFilterWhileRulesChange(t *testing.T) {
 		if _, err := selector.Select(t.Context(), where, flow.Sort{}, flow.Window{Limit: 10}, int64(id)); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// TestOlderThanItsRule: a rule that no packet has met did not make a flow that was there before; of one that came later it is exact.
-func TestOlderThanItsRule(t *testing.T) {
-	facts, sets := explainGateway(t, "")
-	for _, set := range sets {
-		for ti := range set.Tables {
-			for ci := range set.Tables[ti].Chains {
-				for ri := range set.Tables[ti].Chains[ci].Rules {
-					set.Tables[ti].Chains[ci].Rules[ri].Counters = rules.Counters{Known: true}
-				}
-			}
-		}
-	}
-	table := flow.NewFlows()
-	x := NewExplainer(table)
-	x.SetRules(sets, facts.Host(nil))
-	older := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000")
-	later := explainedFlow(2, "198.51.100.7:4001", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4001")
-	for at, f := range map[int64]*flow.Flow{1: &older, time.Now().Add(time.Hour).UnixNano(): &later} {
-		b := &flow.Batch{At: at}
-		change := b.Next()
-		change.Kind, change.Flow = flow.EventNew, *f
-		table.Apply(b)
-	}
-	told := func(f *flow.Flow) Confidence {
-		now, _, _ := table.Lookup(f.Key())
-		return x.Of(&now).Confidence
-	}
-	if told(&older) != Inferred || told(&later) != Exact {
-		t.Errorf("before they are asked: %s, %s", told(&older), told(&later))
-	}
-	x.Work(10)
-	if told(&older) != Inferred || told(&later) != Exact {
-		t.Errorf("%s, %s", told(&older), told(&later))
 	}
 }
