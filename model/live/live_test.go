@@ -104,6 +104,7 @@ func TestFollow(t *testing.T) {
 		}
 		s.Explainer().SetFacts(&facts.Facts{})
 		<-s.Changed()
+		synctest.Wait() // something else may have changed before that was explained
 		f, _, _ = s.Table().Lookup(f.Key())
 		if e := s.Explain(&f); e.Confidence == explain.NotAsked || e.Rule().IsZero() {
 			t.Errorf("the rule that made it is told as %v", e)
