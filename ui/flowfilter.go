@@ -49,6 +49,7 @@ func (s *flowsScreen) ShowMatching(line string) tea.Cmd {
 		return nil
 	}
 	s.show(listMode)
+	s.meant = s.query
 	s.filter.input.SetValue(line)
 	s.filter.close()
 	return s.filterChanged()

@@ -339,14 +339,14 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 	full := int(shareWidth*g.Share(&l.sum, l.order) + 0.5)
 	cells[groupColShare] = table.Cell{Text: strings.Repeat("━", full), Style: s.look.Accent}
 	if g.Counted > 0 {
-		cells[groupColPackets] = table.Cell{Text: least(text.Count(g.Packets), g.Counted < g.Flows), Style: s.look.Text}
-		cells[groupColBytes] = table.Cell{Text: least(text.Count(g.Bytes), g.Counted < g.Flows), Style: s.look.Text}
+		cells[groupColPackets] = table.Cell{Text: text.AtLeast(text.Count(g.Packets), g.Counted < g.Flows), Style: s.look.Text}
+		cells[groupColBytes] = table.Cell{Text: text.AtLeast(text.Count(g.Bytes), g.Counted < g.Flows), Style: s.look.Text}
 	}
 	if g.RateKnown() {
-		cells[groupColRate] = table.Cell{Text: least(text.Rate(g.ByteRate), g.Least), Style: s.look.Text}
+		cells[groupColRate] = table.Cell{Text: text.AtLeast(text.Rate(g.ByteRate), g.Least), Style: s.look.Text}
 	}
 	if g.MinuteKnown() {
-		cells[groupColMinute] = table.Cell{Text: least(text.Count(uint64(g.Minute+0.5)), g.Least), Style: s.look.Text}
+		cells[groupColMinute] = table.Cell{Text: text.AtLeast(text.Count(uint64(g.Minute+0.5)), g.Least), Style: s.look.Text}
 	}
 	return cells
 }
@@ -363,20 +363,12 @@ func (l *groupList) sums() string {
 func (s *flowsScreen) totals(g *flow.Group) string {
 	out := rules.Plural(g.Flows, "connection")
 	if g.Bytes > 0 {
-		out += s.dot() + least(text.Bytes(g.Bytes), g.Counted < g.Flows)
+		out += s.dot() + text.AtLeast(text.Bytes(g.Bytes), g.Counted < g.Flows)
 	}
 	if g.ByteRate > 0 {
-		out += s.dot() + least(text.Rate(g.ByteRate), g.Least) + " B/s"
+		out += s.dot() + text.AtLeast(text.Rate(g.ByteRate), g.Least) + " B/s"
 	}
 	return out
-}
-
-// least marks a sum to which some have added nothing, as nobody has counted them yet.
-func least(sum string, some bool) string {
-	if some {
-		return ">" + sum
-	}
-	return sum
 }
 
 // dot stands between the parts of a line.

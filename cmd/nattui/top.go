@@ -240,7 +240,7 @@ func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group
 				return err
 			}
 		case out.terminal:
-			least := func(rate float64) string { return atLeast(text.Rate(rate), told.Least) }
+			least := func(rate float64) string { return text.AtLeast(text.Rate(rate), told.Least) }
 			cells := []table.Cell{{Text: orUnknown(told.Minute, least)}, {Text: orUnknown(told.Rate, least)}, {Text: text.Exact(uint64(told.Flows))}, {Text: orUnknown(told.Bytes, text.Count)}, {Text: told.Name}}
 			fmt.Fprintln(out, table.Line(cols, widths, cells, nil))
 		default:
@@ -257,12 +257,4 @@ func orUnknown[T any](value *T, words func(T) string) string {
 		return unknown
 	}
 	return words(*value)
-}
-
-// atLeast marks a sum that lacks what nobody counted.
-func atLeast(sum string, lacks bool) string {
-	if lacks {
-		return ">" + sum
-	}
-	return sum
 }

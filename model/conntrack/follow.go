@@ -274,8 +274,9 @@ func (f *follower) look() {
 		f.quietAsked, saw.quiet = now, f.traffic.Quiet()
 	}
 	f.passed = f.passed || !saw.quiet
-	f.table.state.still.Store(!f.passed && !f.round.underWay())
-	if f.schedule.look(now, saw, f.round.underWay()) {
+	read := !f.passed && !f.round.underWay()
+	f.table.state.still.Store(read)
+	if f.schedule.look(now, saw, read) {
 		f.stir()
 	}
 }

@@ -77,8 +77,8 @@ func (s *schedule) want(fresh bool) (changed bool) {
 
 // look notes what there is to see, and tells whether flows came or went of which no packet tells. Of what began while
 // the kernel sent no events it never will. With the first packet a long rest is one that packets allow, and once none
-// passes any more one that is under way becomes long.
-func (s *schedule) look(now time.Time, saw glance, underWay bool) (moved bool) {
+// passes any more it becomes long, where all is read: no round is under way, and none has passed since the last one began.
+func (s *schedule) look(now time.Time, saw glance, read bool) (moved bool) {
 	before := s.glance
 	s.looked, s.glance = now, saw
 	switch {
@@ -88,7 +88,7 @@ func (s *schedule) look(now time.Time, saw glance, underWay bool) (moved bool) {
 		if due := s.ended.Add(s.rest()); due.Before(s.due) {
 			s.due = due
 		}
-	case !before.quiet && saw.quiet && !underWay && !s.again:
+	case !before.quiet && saw.quiet && read && !s.again:
 		if due := s.ended.Add(s.rest()); due.After(s.due) {
 			s.due = due
 		}

@@ -180,23 +180,24 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-// TestBecomesQuiet: the rest under way becomes long once no packet passes any more, unless a round is under way or due.
+// TestBecomesQuiet: the rest becomes long once no packet passes any more, unless a round is due or packets have passed that
+// none has read.
 func TestBecomesQuiet(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		s        schedule
-		underWay bool
+		read     bool
 		want     time.Duration
 	}{
-		{"nobody wants a round", schedule{}, false, quietRest},
-		{"counters are wanted that may have moved", schedule{fresh: true}, false, longestRest},
-		{"counters are wanted, and were the same", schedule{fresh: true, still: 1}, false, quietRest},
-		{"events were missed", schedule{again: true}, false, longestRest},
-		{"a round is under way", schedule{}, true, longestRest},
+		{"nobody wants a round", schedule{}, true, quietRest},
+		{"counters are wanted that may have moved", schedule{fresh: true}, true, longestRest},
+		{"counters are wanted, and were the same", schedule{fresh: true, still: 1}, true, quietRest},
+		{"events were missed", schedule{again: true}, true, longestRest},
+		{"not all is read", schedule{fresh: true, still: 1}, false, longestRest},
 	} {
 		s := test.s
 		s.ended, s.due, s.cost = at(0), at(longestRest), time.Millisecond
-		s.look(at(10*time.Second), glance{quiet: true}, test.underWay)
+		s.look(at(10*time.Second), glance{quiet: true}, test.read)
 		if due := s.due.Sub(at(0)); due != test.want {
 			t.Errorf("%s: due after %v, want %v", test.name, due, test.want)
 		}

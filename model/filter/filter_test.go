@@ -180,7 +180,7 @@ func TestQueryThatEndsTooEarly(t *testing.T) {
 // TestQueryNotOfWhatIsNotKnown: what is not known of a flow is neither so nor not so: nobody forgets it by "not".
 func TestQueryNotOfWhatIsNotKnown(t *testing.T) {
 	for q, want := range map[string]string{
-		"bytes unknown": "out ping six", "not bytes unknown": "web", "bytes != unknown": "web", "not bytes>1M": "web", "not bytes<1M": "", "not (bytes<1M or proto icmp)": "", "not (bytes>1M proto tcp)": "out ping web", "not not bytes<1M": "web",
+		"bytes unknown": "out ping six", "not bytes unknown": "web", "bytes != unknown": "web", "not bytes != unknown": "out ping six", "not not bytes unknown": "out ping six", "not bytes>1M": "web", "not bytes<1M": "", "not (bytes<1M or proto icmp)": "", "not (bytes>1M proto tcp)": "out ping web", "not not bytes<1M": "web",
 		"not rate<1": "web", "not (proto tcp or proto udp)": "ping", "not (proto tcp state established)": "out ping six", "not bytes!=5000": "web", "not udp": "ping six web",
 	} {
 		if got := matching(t, q); got != want {

@@ -256,6 +256,11 @@ func (p *queryParser) condition(key Word) (condition, error) {
 	if name == "event" && p.event.Text == "" {
 		p.event = key
 	}
+	return p.compiled(k, sign, value)
+}
+
+// compiled is the condition of a property, as "not" has it.
+func (p *queryParser) compiled(k queryKey, sign string, value Word) (condition, error) {
 	p.known = k.known
 	test, err := k.compile(p, sign, value)
 	return p.signed(test, p.known), err
@@ -399,7 +404,5 @@ func (p *queryParser) side(key Word, name string) (condition, error) {
 	if err != nil {
 		return nil, err
 	}
-	p.known = k.known
-	test, err := k.compile(p, sign, value)
-	return p.signed(test, p.known), err
+	return p.compiled(k, sign, value)
 }

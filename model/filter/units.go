@@ -80,10 +80,11 @@ func number(wants string, u units, get func(f *flow.Flow, now int64) (float64, b
 		_, ok := get(f, now)
 		return ok
 	}
-	return queryKey{wants: wants, ordered: true, units: u, known: known, compile: func(_ *queryParser, sign string, v Word) (condition, error) {
+	return queryKey{wants: wants, ordered: true, units: u, known: known, compile: func(p *queryParser, sign string, v Word) (condition, error) {
 		from, until, ok := parseRange(v.Text, u)
 		switch {
 		case v.Is(unknown) && !isOrder(sign):
+			p.known = nil // whether it is known is known of all
 			return signed(sign, func(f *flow.Flow, now int64, kind flow.MessageKind) bool { return !known(f, now, kind) }), nil
 		case !ok:
 			return nil, v.Problem("is not a number; use %s", wants)

@@ -3,7 +3,6 @@ package paste
 import (
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
 // escapes are the characters that stand for others after a backslash in $'…'.
@@ -47,7 +46,7 @@ func (r *scriptReader) escape(b *strings.Builder) {
 		case c == 'x':
 			b.WriteByte(byte(n))
 		default:
-			b.WriteString(string(utf8.AppendRune(nil, rune(n))))
+			b.WriteRune(rune(n))
 		}
 	default:
 		b.WriteString(`\` + string(c))

@@ -48,6 +48,14 @@ func Safe(s string) string {
 	return b.String()
 }
 
+// AtLeast marks a sum that lacks something which is not known.
+func AtLeast(sum string, lacks bool) string {
+	if lacks {
+		return ">" + sum
+	}
+	return sum
+}
+
 func hexByte(c byte) string {
 	const digits = "0123456789abcdef"
 	return string([]byte{digits[c>>4], digits[c&15]})
