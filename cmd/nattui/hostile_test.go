@@ -11,10 +11,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"nattui/model/lab"
+	"nattui/rules"
 	"nattui/rules/commit"
+	"nattui/ui/text"
 )
 
 // hostile acts on a terminal in every way there is, if it gets there: OSC 52, BEL, CSI, C1, bidi, zero width.
@@ -180,6 +183,15 @@ func onPTY(t *testing.T, environ, args, keys []string) string {
 		if n > 400 {
 			_ = cmd.Process.Kill()
 			t.Fatalf("nattui %q does not end:\n%q", args, out.String())
+		}
+	}
+}
+
+// TestCommandsPassTheDoor: whatever character is in a command, what is shown of it is what a shell would be given.
+func TestCommandsPassTheDoor(t *testing.T) {
+	for r := rune(1); r <= unicode.MaxRune; r++ {
+		if word := rules.ShellWord("a" + string(r)); text.Safe(word) != word {
+			t.Fatalf("%U: the command has %s, and shown is %s", r, word, text.Safe(word))
 		}
 	}
 }

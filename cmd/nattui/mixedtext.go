@@ -3,33 +3,39 @@ package main
 import (
 	"bytes"
 	"regexp"
+	"slices"
 
 	"nattui/rules"
 )
 
-// listedTables are tables as nft list ruleset printed them, cut out of a text.
-type listedTables []listedTable
+// listedTables are tables as nft list ruleset printed them, in a text in which there is more.
+type listedTables struct {
+	lines  [][]byte // of the whole text
+	tables []listedTable
+}
 
+// listedTable is one of them, from a line to another.
 type listedTable struct {
 	family, name string
-	text         []byte
+	from, to     int
 }
 
 var nativeTableLine = regexp.MustCompile(`^\s*table (ip|ip6|inet|arp|bridge|netdev) (\S+) \{`)
 
-// cutNative cuts the tables that nft list ruleset printed out of a text in which there is more, such as what iptables-save
-// printed before or after them.
+// cutNative finds the tables that nft list ruleset printed, and what else is in the text, such as what iptables-save printed
+// before or after them.
 func cutNative(text []byte) (listed listedTables, rest []byte) {
 	depth := 0
 	for line := range bytes.Lines(text) {
+		at := len(listed.lines)
+		listed.lines = append(listed.lines, line)
 		if m := nativeTableLine.FindSubmatch(line); m != nil && depth == 0 {
-			listed = append(listed, listedTable{family: string(m[1]), name: string(m[2])})
+			listed.tables = append(listed.tables, listedTable{family: string(m[1]), name: string(m[2]), from: at})
 		} else if depth == 0 {
 			rest = append(rest, line...)
 			continue
 		}
-		last := &listed[len(listed)-1]
-		last.text = append(last.text, line...)
+		listed.tables[len(listed.tables)-1].to = at + 1
 		depth = max(0, depth+braces(line))
 	}
 	return listed, rest
@@ -52,20 +58,38 @@ func braces(line []byte) (more int) {
 	return more
 }
 
-// others are the tables that are not those of iptables, which nft lists too where its backend is nft.
-func (l listedTables) others(sets map[rules.Variant]*rules.Ruleset) (text []byte) {
-	families := map[string]rules.Family{"ip": rules.IPv4, "ip6": rules.IPv6}
-	for _, t := range l {
-		family, could := families[t.family]
-		known := false
-		for v, set := range sets {
-			if _, has := set.Table(t.name); has && could && v.Family == family {
-				known = true
-			}
-		}
-		if !known {
-			text = append(text, t.text...)
+// others are the tables that are not those of iptables, which nft lists too where its backend is nft: on their lines of the
+// text, so that what is said of a line is said of that. Nil where there are none.
+func (l *listedTables) others(sets map[rules.Variant]*rules.Ruleset) []byte {
+	out := make([][]byte, len(l.lines))
+	kept := false
+	for i := range out {
+		out[i] = []byte("\n")
+	}
+	for _, t := range l.tables {
+		if !t.isOf(sets, bytes.Join(l.lines[t.from:t.to], nil)) {
+			copy(out[t.from:t.to], l.lines[t.from:t.to])
+			kept = true
 		}
 	}
-	return text
+	if !kept {
+		return nil
+	}
+	return bytes.Join(out, nil)
+}
+
+// isOf tells that a table is one of these, and not one of nft's own with the same name: it has their chains.
+func (t *listedTable) isOf(sets map[rules.Variant]*rules.Ruleset, text []byte) bool {
+	family, could := map[string]rules.Family{"ip": rules.IPv4, "ip6": rules.IPv6}[t.family]
+	for v, set := range sets {
+		table, has := set.Table(t.name)
+		if !could || !has || v.Family != family || v.Backend == rules.Legacy {
+			continue
+		}
+		foreign := slices.ContainsFunc(table.Chains, func(c rules.Chain) bool { return !bytes.Contains(text, []byte("chain "+c.Name+" {")) })
+		if !foreign {
+			return true
+		}
+	}
+	return false
 }

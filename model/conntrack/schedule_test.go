@@ -184,10 +184,10 @@ func TestQuiet(t *testing.T) {
 // none has read.
 func TestBecomesQuiet(t *testing.T) {
 	for _, test := range []struct {
-		name     string
-		s        schedule
-		read     bool
-		want     time.Duration
+		name string
+		s    schedule
+		read bool
+		want time.Duration
 	}{
 		{"nobody wants a round", schedule{}, true, quietRest},
 		{"counters are wanted that may have moved", schedule{fresh: true}, true, longestRest},
