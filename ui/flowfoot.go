@@ -24,7 +24,7 @@ func (s *flowsScreen) foot(width, height int) []string {
 		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f, width-2), width-2)))
 	}
 	if g, ok := s.groups.current(); ok && s.mode == groupMode {
-		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g))
+		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g, false))
 		lines = append(lines, " "+text.Fit(name, width-2), " "+look.Faint.Render(text.Fit(s.groups.shares(g), width-2)))
 	}
 	if s.filter.open {
@@ -91,7 +91,7 @@ func (s *flowsScreen) sums() string {
 	if !s.wantsCounters() { // those in sight have a rate of now, and the others of whenever they were
 		sum.ByteRate = 0
 	}
-	return s.totals(&sum)
+	return s.totals(&sum, s.now.UnixNano()-s.gw.Flows.Feed().CountedAt > int64(rateHolds))
 }
 
 // freshness says how old what is seen may be: paused and how much waits, events that

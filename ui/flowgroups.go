@@ -356,14 +356,14 @@ func (l *groupList) sums() string {
 	if len(l.groups) == 0 {
 		return ""
 	}
-	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum)
+	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum, false)
 }
 
-// totals are the sums over flows in words.
-func (s *flowsScreen) totals(g *flow.Group) string {
+// totals are the sums over flows in words. Bytes are behind where packets have passed since most of them were counted.
+func (s *flowsScreen) totals(g *flow.Group, behind bool) string {
 	out := rules.Plural(g.Flows, "connection")
 	if g.Bytes > 0 {
-		out += s.dot() + text.AtLeast(text.Bytes(g.Bytes), g.Counted < g.Flows)
+		out += s.dot() + text.AtLeast(text.Bytes(g.Bytes), behind || g.Counted < g.Flows)
 	}
 	if g.ByteRate > 0 {
 		out += s.dot() + text.AtLeast(text.Rate(g.ByteRate), g.Least) + " B/s"
