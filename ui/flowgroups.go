@@ -3,7 +3,6 @@ package ui
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
@@ -109,11 +108,7 @@ func (l *groupList) load() tea.Cmd {
 	talkers := l.talkers
 	return func() tea.Msg {
 		start := time.Now()
-		found, err := t.Group(l.screen.ctx, q.Condition(), by, order, -1, now)
-		if err == nil {
-			err = talkers.Look(l.screen.ctx, t, q.Condition(), by, now, counted)
-			rate(talkers, &found, order)
-		}
+		found, err := talkers.Group(l.screen.ctx, t, q.Condition(), by, order, groupLimit, now, counted)
 		return groupedMsg{by, found, talkers.Span(), err, time.Since(start)}
 	}
 }
@@ -131,22 +126,6 @@ func (l *groupList) grouped(msg groupedMsg) tea.Cmd {
 		return l.load()
 	}
 	return nil
-}
-
-// rate adds what is moved now and was over the last minute, and leaves the largest groups. Those that are no more have moved
-// something, and nothing else.
-func rate(talkers *flow.Talkers, found *flow.Grouping, order flow.GroupOrder) {
-	filled := talkers.Fill(found.Groups, order, -1)
-	found.Sum.ByteRate = 0
-	for i := range filled {
-		found.Sum.Minute += filled[i].Minute
-		found.Sum.ByteRate += filled[i].ByteRate
-		found.Sum.Least = found.Sum.Least || filled[i].Least
-	}
-	if order != flow.GroupsByMinute && order != flow.GroupsByRate {
-		filled = slices.DeleteFunc(filled, func(g flow.Group) bool { return g.Flows == 0 })
-	}
-	found.Groups, found.Of = filled[:min(len(filled), groupLimit)], len(filled)
 }
 
 func (l *groupList) key(i int) flow.GroupKey { return l.groups[i].Key }

@@ -167,11 +167,11 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 				continue
 			}
 			due = now.Add(o.interval)
-			found, err := o.source.Table().Group(ctx, q.Condition(), o.grouping, flow.GroupsByMinute, -1, now.UnixNano())
+			found, err := talkers.Group(ctx, o.source.Table(), q.Condition(), o.grouping, flow.GroupsByMinute, o.limit, now.UnixNano(), feed.CountedAt)
 			if err != nil {
 				return nil
 			}
-			if err := o.print(ctx, out, talkers.Fill(found.Groups, flow.GroupsByMinute, o.limit), printed > 0); err != nil {
+			if err := o.print(ctx, out, found.Groups, printed > 0); err != nil {
 				return err
 			}
 			if printed++; printed == o.count {

@@ -127,11 +127,19 @@ func (t *Flows) Groups(ctx context.Context, where Condition, by GroupBy, order G
 // reads the table without holding it up and is for a goroutine of its own; it returns
 // ctx's error when that is done.
 func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order GroupOrder, limit int, now int64) (Grouping, error) {
-	var groups []Group
+	groups, err := t.groups(ctx, where, by, now)
+	if order == GroupsByMinute {
+		order = GroupsByRate
+	}
+	return groupingOf(groups, order, limit), err
+}
+
+// groups are all groups, in no order.
+func (t *Flows) groups(ctx context.Context, where Condition, by GroupBy, now int64) (groups []Group, err error) {
 	places := map[GroupKey]int{}
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
-			return Grouping{}, err
+			return nil, err
 		}
 		t.mu.RLock()
 		if c >= len(t.chunks) {
@@ -153,19 +161,25 @@ func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order Gr
 		})
 		t.mu.RUnlock()
 	}
-	if order == GroupsByMinute {
-		order = GroupsByRate
-	}
-	all := Grouping{Of: len(groups)}
+	return groups, nil
+}
+
+// groupingOf is what groups add up to, and the largest of them. One that has no flows any more is counted only by what it has
+// moved.
+func groupingOf(groups []Group, order GroupOrder, limit int) (all Grouping) {
 	for i := range groups {
 		all.Sum.addGroup(&groups[i])
 	}
+	if order != GroupsByRate && order != GroupsByMinute {
+		groups = slices.DeleteFunc(groups, func(g Group) bool { return g.Flows == 0 })
+	}
 	order.sort(groups)
+	all.Of = len(groups)
 	if limit >= 0 && limit < len(groups) {
 		groups = slices.Clone(groups[:limit])
 	}
 	all.Groups = groups
-	return all, nil
+	return all
 }
 
 // sort puts the largest groups first; of equal ones that of more flows, then the one whose words come first.
@@ -191,6 +205,7 @@ func (g *Group) addGroup(h *Group) {
 	g.Bytes += h.Bytes
 	g.ByteRate += h.ByteRate
 	g.Minute += h.Minute
+	g.Least = g.Least || h.Least
 }
 
 // Share is which part of whole a group is in an order, from 0 to 1.

@@ -2,7 +2,6 @@ package flow
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
@@ -129,10 +128,18 @@ func (t *Talkers) Span() float64 {
 	return max(1, told.Seconds())
 }
 
-// Fill writes into groups how many bytes a second they move now and have moved over the last minute, or over what is known of
-// it, and adds those that have moved something and are no more; up to limit of all of them (below 0: all) come back, sorted
-// by the order.
-func (t *Talkers) Fill(groups []Group, order GroupOrder, limit int) []Group {
+// Group looks, and is Flows.Group with how many bytes a second the groups move now and have moved over the last minute, or over
+// what is known of it: also those that have moved something and are no more.
+func (t *Talkers) Group(ctx context.Context, flows *Flows, where Condition, by GroupBy, order GroupOrder, limit int, now, counted int64) (Grouping, error) {
+	if err := t.Look(ctx, flows, where, by, now, counted); err != nil {
+		return Grouping{}, err
+	}
+	groups, err := flows.groups(ctx, where, by, now)
+	return groupingOf(t.rated(groups), order, limit), err
+}
+
+// rated are groups with their rates, and those that are no more.
+func (t *Talkers) rated(groups []Group) []Group {
 	sums := map[GroupKey]float64{}
 	for _, look := range t.looks {
 		for k, moved := range look.moved {
@@ -140,27 +147,22 @@ func (t *Talkers) Fill(groups []Group, order GroupOrder, limit int) []Group {
 		}
 	}
 	span := t.Span()
-	out := slices.Clone(groups)
-	for i := range out {
-		g := &out[i]
-		t.fill(g, sums[g.Key]/span)
+	for i := range groups {
+		g := &groups[i]
+		t.rate(g, sums[g.Key]/span)
 		g.Moves = g.Counted > 0 && len(t.looks) > 1 && !t.behind
 		delete(sums, g.Key)
 	}
 	for k, sum := range sums {
 		gone := Group{Key: k, Moves: len(t.looks) > 1}
-		t.fill(&gone, sum/span)
-		out = append(out, gone)
+		t.rate(&gone, sum/span)
+		groups = append(groups, gone)
 	}
-	order.sort(out)
-	if limit < 0 {
-		return out
-	}
-	return out[:min(len(out), limit)]
+	return groups
 }
 
-// fill writes the rates of a group.
-func (t *Talkers) fill(g *Group, minute float64) {
+// rate writes the rates of a group.
+func (t *Talkers) rate(g *Group, minute float64) {
 	g.Minute = minute
 	switch n := len(t.looks); {
 	case n == 0: // where nothing is read again and again, the rates of flows are all that is known

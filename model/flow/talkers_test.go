@@ -3,11 +3,17 @@ package flow
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
 	"nattui/rules"
 )
+
+// filled are groups with their rates, as Talkers.Group has them.
+func filled(t *Talkers, groups []Group, order GroupOrder, limit int) []Group {
+	return groupingOf(t.rated(slices.Clone(groups)), order, limit).Groups
+}
 
 // Over a minute, many short flows count as well as a long one, who has ended is still there, and what is older counts no more.
 func TestTalkersOfAMinute(t *testing.T) {
@@ -34,7 +40,7 @@ func TestTalkersOfAMinute(t *testing.T) {
 			t.Fatal(err)
 		}
 		if counted, _, _ := table.Groups(ctx, nil, GroupByClient, GroupsByRate, -1, at); i == 0 {
-			if got := talkers.Fill(counted, GroupsByMinute, 10); len(got) != 2 || got[0].MinuteKnown() || got[1].MinuteKnown() || got[0].RateKnown() {
+			if got := filled(&talkers, counted, GroupsByMinute, 10); len(got) != 2 || got[0].MinuteKnown() || got[1].MinuteKnown() || got[0].RateKnown() {
 				t.Fatalf("at the first look it is known what moved before: %+v", got)
 			}
 		}
@@ -54,12 +60,12 @@ func TestTalkersOfAMinute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := talkers.Fill(groups, GroupsByMinute, 10)
+	got := filled(&talkers, groups, GroupsByMinute, 10)
 	if len(got) != 3 || got[0].Key.Client().String() != "10.0.0.2" || got[0].Flows != 0 || got[0].Minute < 900 || got[0].Minute > 1100 ||
 		got[1].Key.Client().String() != "10.0.0.1" || got[1].Minute < 90 || got[1].Minute > 110 || got[2].Minute != 0 || !got[2].MinuteKnown() {
 		t.Errorf("the talkers are %+v", got)
 	}
-	if got := talkers.Fill(nil, GroupsByMinute, 1); len(got) != 1 {
+	if got := filled(&talkers, nil, GroupsByMinute, 1); len(got) != 1 {
 		t.Errorf("%d of 1", len(got))
 	}
 }
@@ -110,7 +116,7 @@ func TestTalkersOfReadings(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := talkers.Fill(found, GroupsByMinute, -1); len(got) == 1 {
+		if got := filled(&talkers, found, GroupsByMinute, -1); len(got) == 1 {
 			return got[0]
 		}
 		return Group{}
