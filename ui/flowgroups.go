@@ -314,7 +314,7 @@ func (l *groupList) cells(g *flow.Group) []table.Cell {
 	s := l.screen
 	none := table.Cell{Text: s.look.Glyphs.None, Style: s.look.Faint}
 	name := text.Safe(s.groupName(&g.Key))
-	cells := []table.Cell{{Text: name, Style: s.groupStyle(&g.Key)}, {Text: text.Exact(uint64(g.Flows)), Style: s.look.Strong}, none, none, none, none, none}
+	cells := []table.Cell{{Text: name, Style: s.groupStyle(&g.Key)}, {Text: text.AtLeast(text.Exact(uint64(g.Flows)), s.unasked()), Style: s.look.Strong}, none, none, none, none, none}
 	full := int(shareWidth*g.Share(&l.sum, l.order) + 0.5)
 	cells[groupColShare] = table.Cell{Text: strings.Repeat("━", full), Style: s.look.Accent}
 	if g.Counted > 0 {
@@ -338,9 +338,17 @@ func (l *groupList) sums() string {
 	return rules.Plural(l.total, "group") + l.screen.dot() + l.screen.totals(&l.sum, false)
 }
 
+// unasked tells that what is shown goes by rules, and that connections are still asked about those of today.
+func (s *flowsScreen) unasked() bool {
+	if byRule, _ := s.gw.Flows.RuleFlows(); byRule != nil {
+		return false
+	}
+	return s.query.NeedsRules() || s.mode == groupMode && s.groups.by == flow.GroupByRule
+}
+
 // totals are the sums over flows in words. Bytes are behind where packets have passed since most of them were counted.
 func (s *flowsScreen) totals(g *flow.Group, behind bool) string {
-	out := rules.Plural(g.Flows, "connection")
+	out := text.AtLeast(rules.Plural(g.Flows, "connection"), s.unasked())
 	if g.Bytes > 0 {
 		out += s.dot() + text.AtLeast(text.Bytes(g.Bytes), behind || g.Counted < g.Flows)
 	}

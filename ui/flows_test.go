@@ -140,6 +140,24 @@ func TestPauseStandsStill(t *testing.T) {
 	})
 }
 
+// TestRulesStillAsked: while connections are asked about today's rules, those found by a rule are at least so many.
+func TestRulesStillAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		f.uncounted = true
+		s.press("b")
+		s.refresh()
+		s.sees(" 5 connections")
+		s.press("b", "b")
+		s.refresh()
+		s.sees(">5 connections")
+		f.uncounted = false
+		s.press("r")
+		s.refresh()
+		s.sees(" 5 connections")
+	})
+}
+
 // TestOldRate: a rate whose counters were read long ago is not shown as that of now, unless the list stands still.
 func TestOldRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
