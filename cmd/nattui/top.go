@@ -108,7 +108,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 	if health := kernel.Health(); health.Accounting == facts.SettingOff {
 		say(c.ErrOrStderr(), "no bytes of connections that begin now: the kernel does not count them; turn that on with  sysctl -w net.netfilter.nf_conntrack_acct=1")
 	}
-	o.source = live.Follow(ctx, kernel)
+	o.source = live.Follow(ctx, kernel, conntrack.Pages{})
 	o.source.KeepFresh(true)
 	if o.named = nil; o.names {
 		o.named = namer()

@@ -162,7 +162,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	case err != nil:
 		return gw, err
 	default:
-		flows := live.Follow(ctx, kernel)
+		flows := live.Follow(ctx, kernel, conntrack.Pages{})
 		gw.Flows = flows
 		rulesChanged, factsChanged = flows.Explainer().SetRules, flows.Explainer().SetFacts
 	}

@@ -15,10 +15,11 @@ import (
 // delays neither the writer nor a look at the visible rows.
 //
 // A flow keeps its position as long as it lives. Flows are kept in chunks that
-// are never moved and go back to the heap when they are empty; with the index a flow
+// are never moved and whose room is given back when they are empty; with the index a flow
 // costs some 190 bytes.
 type Flows struct {
 	mu     sync.RWMutex
+	memory Memory
 	seed   maphash.Seed
 	chunks []*chunk // nil where all flows of a chunk have gone
 	roomy  []uint32 // chunks with room, the last one is filled first
@@ -54,8 +55,25 @@ type chunk struct {
 	used        int
 	unexplained int // flows whose RuleGen is not the current one
 	roomy       bool
-	flows       *[chunkSize]Flow // on its own, as it fills whole pages
+	flows       *Room // on its own, as it fills whole pages
 }
+
+// Room is where a part of a table is kept.
+type Room [chunkSize]Flow
+
+// Memory is where a table's room comes from. Its methods are called by one goroutine at a time.
+type Memory interface {
+	// Take gives room that nobody else has, zeroed.
+	Take() *Room
+	// Give gives back what Take gave. The table does not touch it any more.
+	Give(*Room)
+}
+
+// heap is Go's.
+type heap struct{}
+
+func (heap) Take() *Room { return new(Room) }
+func (heap) Give(*Room)  {}
 
 // Ref names a flow in the table: where it is and which it was.
 type Ref struct {
@@ -63,9 +81,12 @@ type Ref struct {
 	ID  uint32
 }
 
-// NewFlows is an empty table.
-func NewFlows() *Flows {
-	return &Flows{seed: maphash.MakeSeed(), ruleGen: 1}
+// NewFlows is an empty table on Go's heap.
+func NewFlows() *Flows { return NewFlowsIn(heap{}) }
+
+// NewFlowsIn is an empty table in other memory. Outside of Go's heap a table that grows has no garbage collected for that.
+func NewFlowsIn(memory Memory) *Flows {
+	return &Flows{memory: memory, seed: maphash.MakeSeed(), ruleGen: 1}
 }
 
 // Vanished says who hears of flows that are gone without their end having been told: those that a dump of the whole table
@@ -245,7 +266,7 @@ func (t *Flows) newChunk() *chunk {
 	k := t.spare
 	t.spare = nil
 	if k == nil {
-		k = &chunk{flows: new([chunkSize]Flow)}
+		k = &chunk{flows: t.memory.Take()}
 	}
 	k.roomy = true
 	return k
@@ -258,8 +279,10 @@ func (t *Flows) release(c uint32) {
 	if !k.roomy {
 		t.roomy = append(t.roomy, c)
 	}
-	if t.spare == nil {
-		k.used, k.unexplained = 0, 0
-		t.spare = k
+	if t.spare != nil {
+		t.memory.Give(k.flows)
+		return
 	}
+	k.used, k.unexplained = 0, 0
+	t.spare = k
 }

@@ -46,10 +46,11 @@ func (t *table) Follow(ctx context.Context, deliver func(*flow.Batch)) error {
 	}
 }
 
-func (t *table) Feed() flow.Feed      { return *t.feed.Load() }
-func (t *table) Health() facts.Health { return facts.Health{Count: 7} }
-func (t *table) KeepFresh(bool)       {}
-func (t *table) Close() error         { t.closed.Store(true); return nil }
+func (t *table) Feed() flow.Feed       { return *t.feed.Load() }
+func (t *table) Health() facts.Health  { return facts.Health{Count: 7} }
+func (t *table) KeepFresh(bool)        {}
+func (t *table) GiveWay(time.Duration) {}
+func (t *table) Close() error          { t.closed.Store(true); return nil }
 
 func (t *table) Refresh(flows []flow.Flow, _ func(*flow.Batch)) error {
 	t.refreshed <- flows
@@ -85,7 +86,7 @@ func TestFollow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		kernel := newTable()
-		s := Follow(ctx, kernel)
+		s := Follow(ctx, kernel, heap{})
 		kernel.batches <- began(published())
 		<-s.Changed()
 		if s.Table().Len() != 1 || s.Log().Last() != 1 {
@@ -133,7 +134,7 @@ func TestFollow(t *testing.T) {
 func TestGaps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kernel := newTable()
-		s := Follow(t.Context(), kernel)
+		s := Follow(t.Context(), kernel, heap{})
 		kernel.batches <- began(published())
 		kernel.feed.Store(&flow.Feed{Missed: 30, LastMissed: 30})
 		kernel.batches <- began(published())
@@ -158,7 +159,7 @@ func TestEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kernel := newTable()
 		kernel.end = errors.New("no more")
-		s := Follow(t.Context(), kernel)
+		s := Follow(t.Context(), kernel, heap{})
 		close(kernel.batches)
 		<-s.Changed()
 		synctest.Wait()
@@ -179,7 +180,7 @@ func TestCountsWaitForTheTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		kernel := newTable()
-		s := Follow(t.Context(), kernel)
+		s := Follow(t.Context(), kernel, heap{})
 		unknown := func(when string) {
 			time.Sleep(time.Minute)
 			if byRule, _ := s.RuleFlows(); byRule != nil {
@@ -205,7 +206,7 @@ func TestCountsWaitForTheTable(t *testing.T) {
 func TestCountsAfterAMove(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		kernel := newTable()
-		s := Follow(t.Context(), kernel)
+		s := Follow(t.Context(), kernel, heap{})
 		sets := func(first string) map[rules.Variant]*rules.Ruleset {
 			tables, err := rules.Read(strings.NewReader("*nat\n:PREROUTING ACCEPT [0:0]\n" + first + "-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080\nCOMMIT\n"))
 			if err != nil {
@@ -237,3 +238,9 @@ func TestCountsAfterAMove(t *testing.T) {
 		}
 	})
 }
+
+// heap is where the tables of these tests are kept.
+type heap struct{}
+
+func (heap) Take() *flow.Room { return new(flow.Room) }
+func (heap) Give(*flow.Room)  {}

@@ -30,6 +30,8 @@ type Kernel interface {
 	Health() facts.Health
 	// KeepFresh asks for counters and timeouts of all flows to be read again and again.
 	KeepFresh(on bool)
+	// GiveWay has Follow leave the processor to others for so long at most; 0 ends that.
+	GiveWay(most time.Duration)
 	// Refresh reads some flows again.
 	Refresh(flows []flow.Flow, deliver func(*flow.Batch)) error
 	// Forget deletes flows from the table and tells how many were there.
@@ -60,9 +62,10 @@ type Source struct {
 // eventsKept is how many events can be looked back at.
 const eventsKept = 20_000
 
-// Follow begins to follow the kernel's table until ctx is done, and closes it then.
-func Follow(ctx context.Context, kernel Kernel) *Source {
-	s := &Source{kernel: kernel, flows: flow.NewFlows(), log: flow.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
+// Follow begins to follow the kernel's table until ctx is done, and closes it then. The flows are kept in memory outside of
+// Go's heap.
+func Follow(ctx context.Context, kernel Kernel, memory flow.Memory) *Source {
+	s := &Source{kernel: kernel, flows: flow.NewFlowsIn(memory), log: flow.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
 	s.explain = newExplainer(s.flows)
 	s.explain.told = s.notify
 	go func() {
@@ -149,20 +152,19 @@ func (s *Source) watchHealth(ctx context.Context) {
 	}
 }
 
-// The heap's size by the table's: a flow takes some flowBytes with its index, all else some restBytes, and
+// The heap's size by the table's: the index takes some indexBytes a flow, all else some restBytes, and
 // heapRoom of garbage may gather.
 const (
-	flowBytes = 190
-	restBytes = 8 << 20
-	heapRoom  = 24 << 20
+	indexBytes = 16
+	restBytes  = 8 << 20
+	heapRoom   = 24 << 20
 )
 
 // limitHeap keeps the garbage in proportion to a million flows within 300 MB, also while they are read in, and
-// collects it no more often than that needs: the table holds no pointers, so a collection costs the same
-// few milliseconds whatever its size.
+// has it collected no more often than that needs: a key that is pressed meanwhile waits for some milliseconds.
 func (s *Source) limitHeap() {
-	table := int64(flowBytes) * int64(max(s.flows.Len(), s.Health().Count)) // beyond an int of 32 bits
-	percent := int(min(300, max(10, 100*heapRoom/(restBytes+table)/5*5)))
+	index := int64(indexBytes) * int64(max(s.flows.Len(), s.Health().Count)) // beyond an int of 32 bits
+	percent := int(min(300, max(10, 100*heapRoom/(restBytes+index)/5*5)))
 	if percent != s.garbage { // setting it stops all that runs
 		s.garbage = percent
 		debug.SetGCPercent(percent)
@@ -186,6 +188,9 @@ func (s *Source) KeepFresh(on bool) { s.kernel.KeepFresh(on) }
 
 // Explain is what made a flow, as far as it has been explained.
 func (s *Source) Explain(f *flow.Flow) explain.Explanation { return s.explain.engine.Of(f) }
+
+// GiveWay leaves the processor to those who draw for so long at most; 0 ends that.
+func (s *Source) GiveWay(most time.Duration) { s.kernel.GiveWay(most) }
 
 // RuleFlows are how many live flows each rule explains, and how many are stale, as of the last count.
 func (s *Source) RuleFlows() (map[evaluate.RuleRef]int, int) { return s.explain.RuleFlows() }
