@@ -165,6 +165,9 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		a.pulse.handedOver()
 		return a, nil
 	}
+	if _, ok := msg.(tea.KeyPressMsg); ok {
+		a.giveWay(keyWay)
+	}
 	a.now = a.clock()
 	asked := a.asked
 	cmd := a.route(msg)
@@ -179,6 +182,16 @@ func (a *App) Update(msg tea.Msg) (tea.Model, tea.Cmd) {
 		}
 	}
 	return a, cmd
+}
+
+// keyWay is for how long at most the following of connections stands back while a key's screen is made: on a busy machine it
+// would otherwise have half of what is left.
+const keyWay = 20 * time.Millisecond
+
+func (a *App) giveWay(most time.Duration) {
+	if a.gw.Flows != nil {
+		a.gw.Flows.GiveWay(most)
+	}
 }
 
 // byItself tells whether a message comes without anybody doing anything, again and again.

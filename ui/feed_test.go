@@ -3,6 +3,7 @@ package ui
 import (
 	"context"
 	"net/netip"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,7 +27,8 @@ type feed struct {
 	forgotten []flow.Flow
 	whole     uint32 // of every flow's timeout, in seconds
 	fresh     bool
-	uncounted bool // it is not known yet which connections rules made
+	way, ways atomic.Int64 // how long was given last, and how often
+	uncounted bool         // it is not known yet which connections rules made
 	now       func() time.Time
 }
 
@@ -52,6 +54,13 @@ func (f *feed) Feed() flow.Feed {
 func (f *feed) Refresh([]flow.Flow) {}
 
 func (f *feed) KeepFresh(on bool) { f.fresh = on }
+
+func (f *feed) GiveWay(most time.Duration) {
+	f.way.Store(int64(most))
+	if most > 0 {
+		f.ways.Add(1)
+	}
+}
 
 func (f *feed) Explain(x *flow.Flow) explain.Explanation { return f.explainer.Of(x) }
 

@@ -269,6 +269,8 @@ type Flows interface {
 	Refresh(flows []flow.Flow)
 	// KeepFresh says whether counters of all flows are wanted, for sorting by rate.
 	KeepFresh(on bool)
+	// GiveWay leaves the processor to the screens for so long at most; 0 ends that.
+	GiveWay(most time.Duration)
 	// Forget drops flows from the kernel's table, and tells how many were still there. Flows already gone are no error.
 	Forget(ctx context.Context, flows []flow.Flow) (done int, err error)
 	// Details asks for everything the kernel knows of one flow.

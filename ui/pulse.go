@@ -29,7 +29,7 @@ var lateBeats = [...]time.Duration{25 * time.Millisecond, 250 * time.Millisecond
 // NewProgram is the program on a terminal that is written to by out, to be run once. It writes a change within some
 // milliseconds and does not wake the machine while nothing changes.
 func NewProgram(app *App, out io.Writer, options ...tea.ProgramOption) *tea.Program {
-	beats := &pulse{}
+	beats := &pulse{seen: func() { app.giveWay(0) }}
 	p := tea.NewProgram(app, append(options, tea.WithOutput(beats.over(out)), tea.WithFPS(steadyFPS))...)
 	beats.program = p
 	app.pulse = beats
@@ -54,6 +54,8 @@ type pulse struct {
 	last    time.Time   // when the screen changed; zero once that is written
 	written time.Time   // when one was written
 	end     *time.Timer // of these beats, or of a late one
+
+	seen func() // hears that the last change has been written
 }
 
 // handedMsg comes after the screen has been drawn. The program hands a screen to its renderer before it takes the next
@@ -137,6 +139,7 @@ func (p *pulse) wrote() {
 		p.last, p.handed, p.beating = time.Time{}, false, false
 		p.end.Stop()
 		p.ticker.Stop()
+		p.seen()
 	}
 }
 

@@ -43,10 +43,31 @@ func TestKeysAreWrittenAtOnce(t *testing.T) {
 	})
 }
 
+// What follows connections stands back from a key until its screen is written.
+func TestKeysAreGivenWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newLiveGateway(t)
+		x := open(t, g.Gateway, colorprofile.TrueColor)
+		time.Sleep(2 * time.Second)
+		g.show(false)
+		time.Sleep(time.Second)
+		if n := g.feed.ways.Load(); n != 0 {
+			t.Errorf("way was given %d times without a key", n)
+		}
+		x.program.Send(keyPress("?"))
+		time.Sleep(time.Second)
+		if n, left := g.feed.ways.Load(), g.feed.way.Load(); n != 1 || left != 0 {
+			t.Errorf("a key was given way %d times, and %v still when its screen has been written", n, time.Duration(left))
+		}
+		x.press("esc")
+		x.quit(g)
+	})
+}
+
 // Where the screen is handed over late, because the machine is busy, it is drawn late, but it is.
 func TestLateScreensAreDrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pulse{sought: true, ticker: time.NewTicker(time.Hour)}
+		p := &pulse{sought: true, ticker: time.NewTicker(time.Hour), seen: func() {}}
 		began := time.Now()
 		for range 2 { // the second change comes during the late beats of the first
 			p.quicken()
@@ -71,7 +92,7 @@ func TestLateScreensAreDrawn(t *testing.T) {
 // A screen that is handed over after all beats have ended, because the terminal did not take the one before, is drawn then.
 func TestScreensBehindASlowTerminalAreDrawn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := &pulse{sought: true, ticker: time.NewTicker(time.Hour)}
+		p := &pulse{sought: true, ticker: time.NewTicker(time.Hour), seen: func() {}}
 		p.quicken()
 		time.Sleep(time.Minute)
 		for len(p.ticker.C) > 0 {

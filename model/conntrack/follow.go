@@ -117,6 +117,7 @@ func (f *follower) run(ctx context.Context) error {
 func (f *follower) read() (total int, err error) {
 	s := f.table.events
 	for reads := 0; reads < eventReads; reads++ {
+		f.giveWay()
 		n := 0
 		if total > 0 || f.round.hurried() {
 			n, err = s.poll()
@@ -237,6 +238,7 @@ func (f *follower) steps() error {
 	f.round.urgent = f.round.urgent || f.schedule.again
 	watch := startWatch()
 	for range f.schedule.steps() {
+		f.giveWay()
 		l := f.round.listing
 		b, done, err := l.step(f.table.count())
 		if err != nil {

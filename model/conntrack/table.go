@@ -42,6 +42,7 @@ type Table struct {
 	keepFresh atomic.Bool
 	resting   atomic.Bool // Follow takes long rests between its rounds
 	stirred   atomic.Bool // somebody else saw a counter move meanwhile
+	way       way
 	state     state
 }
 

@@ -1,0 +1,49 @@
+package conntrack
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// giveWayStep is how often Follow looks whether it may go on.
+const giveWayStep = time.Millisecond
+
+// way is for how long Follow leaves the processor to others. It is safe for concurrent use.
+type way struct {
+	until, since, barred atomic.Int64 // in nanoseconds since 1970; until is 0 where nobody wants it
+}
+
+// give begins for so long at most, unless as much time has not gone by since the last one as that one took: whoever keeps a key
+// pressed does not keep events from being read.
+func (w *way) give(now int64, most time.Duration) {
+	if now < w.barred.Load() || w.until.Load() > now {
+		return
+	}
+	w.since.Store(now)
+	w.barred.Store(now + 2*int64(most))
+	w.until.Store(now + int64(most))
+}
+
+// end ends it.
+func (w *way) end(now int64) {
+	if w.until.Swap(0) > now {
+		w.barred.Store(now + (now - w.since.Load()))
+	}
+}
+
+// GiveWay has Follow leave the processor to others for so long at most, as somebody waits for a screen: on a machine
+// that is busy one of them has to wait, and the kernel keeps the events meanwhile. 0 ends that. It does not block.
+func (t *Table) GiveWay(most time.Duration) {
+	if most <= 0 {
+		t.way.end(now())
+		return
+	}
+	t.way.give(now(), most)
+}
+
+// giveWay waits as long as that is wanted, where the kernel has room for the events of so long.
+func (f *follower) giveWay() {
+	for f.frame >= giveWayStep && now() < f.table.way.until.Load() {
+		time.Sleep(giveWayStep)
+	}
+}
