@@ -111,7 +111,7 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 		return err
 	}
 	x := explain.NewExplainer(nil)
-	x.SetRules(sets, facts.Host(nil))
+	x.SetRulesAt(sets, facts.Host(nil), time.Now().UnixNano())
 	t := told{&found[0], x.Of(&found[0]), sets, facts}
 	out := newOutput(c)
 	if o.json {

@@ -95,7 +95,7 @@ func (r *ruleBook) open() (*explain.Explainer, error) {
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
 			r.explainer = explain.NewExplainer(nil)
-			r.explainer.SetRules(sets, facts.Host(nil))
+			r.explainer.SetRulesAt(sets, facts.Host(nil), time.Now().UnixNano())
 		}
 	}
 	return r.explainer, r.err
@@ -276,6 +276,7 @@ func (o *flowsOptions) runSorted(c *cobra.Command, table *conntrack.Table, p *fl
 	flows := flow.NewFlows()
 	if x := o.rules.explainer; x != nil {
 		flows.OrderRules(x.Places)
+		flows.NameRules(x.Alike)
 	}
 	apply := func(b *flow.Batch) {
 		for i := range b.Messages {

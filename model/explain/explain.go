@@ -24,7 +24,7 @@ const (
 	// Exact: today's rules would translate it just like that, and no other way.
 	Exact
 	// Inferred: today's rules lead to these addresses; a port was chosen by the
-	// kernel, or a match that cannot be known was taken as met. Without a rule: the flow belongs to
+	// kernel, a match that cannot be known was taken as met, or it is older than its rule (Older). Without a rule: the flow belongs to
 	// another, as FTP's data does, whose helper translated it.
 	Inferred
 	// Ambiguous: several rules could have made it.
@@ -48,6 +48,9 @@ func (c Confidence) String() string { return confidences[c] }
 type Explanation struct {
 	DNAT, SNAT evaluate.RuleRef // zero: no rule
 	Confidence Confidence
+	// Older tells that it was there when no packet had met its rule yet, for Inferred: another rule made it, or this one before
+	// its counters were cleared.
+	Older bool
 	// Unseen are the nft tables that may have made it, for Unknown.
 	Unseen string
 	// Down is an interface that is down, in whose network one of its ends is, for Unknown: until it is up packets take another
@@ -93,9 +96,13 @@ type Explainer struct {
 	evaluator  *evaluate.Evaluator
 	chains     map[string]int // their names, with how many rules; nil while the rules are not known
 	memory     classMemory    // of this generation
+	unmet      unmet
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
+	until      []int64                // until when no packet had met their rules
+	alike      []uint32               // by Flow.Rule, the first number with their name
+	named      map[string]uint32      // the first number with a name
 	numbers    map[Explanation]uint32 // the other way round
 	last       uint32                 // the number given last: flows of one kind come together
 
@@ -108,6 +115,7 @@ func NewExplainer(flows *flow.Flows) *Explainer {
 	x := &Explainer{flows: flows}
 	if flows != nil {
 		flows.OrderRules(x.Places)
+		flows.NameRules(x.Alike)
 	}
 	return x
 }
@@ -138,6 +146,13 @@ func (x *Explainer) Places() []uint32 {
 	return places
 }
 
+// Alike is for every number of an explanation the first one whose text is the same.
+func (x *Explainer) Alike() []uint32 {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return slices.Clone(x.alike)
+}
+
 // compareExplanations compares by the rule to name first, then by the other one.
 func compareExplanations(a, b *Explanation) int {
 	return cmp.Or(compareRefs(a.Rule(), b.Rule()), compareRefs(a.SNAT, b.SNAT))
@@ -158,6 +173,12 @@ func compareRefs(a, b evaluate.RuleRef) int {
 // SetRules begins to explain by other rules or another host; every flow counts as
 // not asked again.
 func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluate.Host) {
+	x.SetRulesAt(sets, host, 0)
+}
+
+// SetRulesAt is SetRules with rules whose counters were read at that time, in nanoseconds since 1970: of flows that are
+// older than a rule which no packet had met by then, that rule is not said to have made them.
+func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evaluate.Host, at int64) {
 	programs := make([]*evaluate.Program, 0, len(sets))
 	for _, s := range sets {
 		programs = append(programs, evaluate.Compile(s))
@@ -169,11 +190,13 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluat
 	x.evaluator = evaluator
 	x.chains = chains
 	x.memory.begin(classes)
+	x.unmet.see(sets, at)
 	x.generation++
 	if x.generation == 0 {
 		x.generation = 1
 	}
-	x.known, x.numbers, x.last = nil, map[Explanation]uint32{}, 0
+	x.known, x.until, x.numbers, x.last = nil, nil, map[Explanation]uint32{}, 0
+	x.alike, x.named = []uint32{0}, map[string]uint32{}
 	x.told.Store(&explanations{generation: x.generation})
 }
 
@@ -192,9 +215,19 @@ func (x *Explainer) Work(limit int) (more bool) {
 	})
 }
 
-// explain is the number of a flow's explanation: what is remembered of its class, or
-// what its evaluation comes to.
+// explain is the number of a flow's explanation.
 func (x *Explainer) explain(f *flow.Flow) uint32 {
+	number := x.evaluated(f)
+	until := x.until[number-1]
+	if until == 0 {
+		return number
+	}
+	return x.number(x.known[number-1].dated(f, until))
+}
+
+// evaluated is the number of what today's rules make of a flow: what is remembered of its class, or
+// what its evaluation comes to.
+func (x *Explainer) evaluated(f *flow.Flow) uint32 {
 	class, ok := x.memory.classOf(f)
 	if !ok {
 		e, outcomes := With(x.evaluator, f, x.outcomes[:0])
@@ -225,10 +258,15 @@ func (x *Explainer) number(e Explanation) uint32 {
 	}
 	n, ok := x.numbers[e]
 	if !ok {
-		x.known = append(x.known, e)
+		x.known, x.until = append(x.known, e), append(x.until, x.unmet.of(&e))
 		x.told.Store(&explanations{x.generation, x.known})
 		n = uint32(len(x.known))
 		x.numbers[e] = n
+		name := e.String()
+		if x.named[name] == 0 {
+			x.named[name] = n
+		}
+		x.alike = append(x.alike, x.named[name])
 	}
 	x.last = n
 	return n
@@ -258,11 +296,11 @@ func (x *Explainer) Of(f *flow.Flow) Explanation {
 	}
 	if class, ok := x.memory.classOf(f); ok {
 		if number := x.memory.recall(&class); number != 0 && number != eachByItself {
-			return x.known[number-1]
+			return x.known[number-1].dated(f, x.until[number-1])
 		}
 	}
 	e, _ := With(x.evaluator, f, nil)
-	return e
+	return e.dated(f, x.unmet.of(&e))
 }
 
 // Marker explains flows that are in no table, for one goroutine: it writes into each

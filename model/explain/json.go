@@ -31,6 +31,9 @@ func (e Explanation) AppendJSON(b []byte) []byte {
 		}
 	}
 	b = append(append(append(b, `"confidence":"`...), e.Confidence.String()...), '"')
+	if e.Older {
+		b = append(b, `,"older":true`...)
+	}
 	if e.Unseen != "" {
 		b = appendJSON(append(b, `,"unseen":`...), e.Unseen)
 	}

@@ -142,6 +142,15 @@ func (f *Flow) Age(now int64) time.Duration {
 	return time.Duration(max(0, now-since))
 }
 
+// BeganAfter tells that the flow is known to have begun after a time, by the kernel's own time where it keeps one, else as it
+// has been told of since. What was only found in the table may be older than it has been known.
+func (f *Flow) BeganAfter(at int64) bool {
+	if f.Start != 0 {
+		return f.Start > at
+	}
+	return f.known&heard != 0 && f.First > at
+}
+
 // Remaining is how many seconds are left before the kernel drops the flow, if no
 // further packet passes. It is 0 when a packet has passed that we were not told of.
 func (f *Flow) Remaining(now int64) uint32 {

@@ -137,6 +137,7 @@ func (t *Flows) Group(ctx context.Context, where Condition, by GroupBy, order Gr
 // groups are all groups, in no order.
 func (t *Flows) groups(ctx context.Context, where Condition, by GroupBy, now int64) (groups []Group, err error) {
 	places := map[GroupKey]int{}
+	key := t.keyOf(by)
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -150,7 +151,7 @@ func (t *Flows) groups(ctx context.Context, where Condition, by GroupBy, now int
 			if !where.holds(f, now) {
 				return
 			}
-			k := by.key(f)
+			k := key(f)
 			i, ok := places[k]
 			if !ok {
 				i = len(groups)

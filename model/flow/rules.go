@@ -15,6 +15,32 @@ func (t *Flows) OrderRules(places func() []uint32) {
 	t.places = places
 }
 
+// NameRules says which rules are called the same, and so are one group: alike returns for every number that Flow.Rule may
+// have the first one with its name.
+func (t *Flows) NameRules(alike func() []uint32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.alike = alike
+}
+
+// keyOf is the group to which a flow belongs.
+func (t *Flows) keyOf(by GroupBy) func(*Flow) GroupKey {
+	t.mu.RLock()
+	names := t.alike
+	t.mu.RUnlock()
+	if by != GroupByRule || names == nil {
+		return by.key
+	}
+	alike := names()
+	return func(f *Flow) GroupKey {
+		k := by.key(f)
+		if int(k.Rule) < len(alike) {
+			k.Rule = alike[k.Rule]
+		}
+		return k
+	}
+}
+
 func (t *Flows) rulePlaces() []uint32 {
 	t.mu.RLock()
 	places := t.places

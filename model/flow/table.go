@@ -40,6 +40,8 @@ type Flows struct {
 	vanished func(*Flow)
 	// places has the order of what Flow.Rule stands for, for sorting; nil where nobody knows it.
 	places func() []uint32
+	// alike has for what Flow.Rule stands for the first number that is called the same; nil where nobody knows.
+	alike func() []uint32
 }
 
 const (

@@ -54,6 +54,7 @@ func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by Gr
 	if counted == 0 || !first && counted-look.from < int64(talkersApart) {
 		return nil
 	}
+	key := flows.keyOf(by)
 	for c := 0; ; c++ {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -73,10 +74,10 @@ func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by Gr
 				return
 			}
 			if lacks {
-				look.lacking[by.key(f)] = true
+				look.lacking[key(f)] = true
 				return
 			}
-			look.moved[by.key(f)] += moved
+			look.moved[key(f)] += moved
 		})
 		flows.mu.RUnlock()
 	}

@@ -23,13 +23,14 @@ type Explainer struct {
 
 	mu    sync.Mutex
 	sets  map[rules.Variant]*rules.Ruleset
+	read  time.Time // when they were
+	whole time.Time // when all flows were known first
 	facts *facts.Facts
 	news  chan struct{} // other rules or facts
 	moves chan struct{} // flows have come or changed
 	told  func()        // hears when flows have been explained
 
-	listed atomic.Bool // the table has been read once
-	asked  uint64      // how often other rules came, under mu
+	asked  uint64 // how often other rules came, under mu
 	counts atomic.Pointer[ruleCounts]
 }
 
@@ -50,7 +51,7 @@ func newExplainer(flows *flow.Flows) *Explainer {
 // SetRules hears of the rule sets after they have changed.
 func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset) {
 	x.mu.Lock()
-	x.sets = sets
+	x.sets, x.read = sets, time.Now()
 	x.asked++
 	x.counts.Store(nil) // a rule may stand where another one stood
 	x.mu.Unlock()
@@ -72,7 +73,10 @@ func (x *Explainer) count(taken uint64) bool {
 // complete tells that the flows of a rule can be counted: the whole table has been read, and is explained by the rules that
 // were taken; of a large one whose flows come faster than they are explained, nearly all.
 func (x *Explainer) complete(taken uint64, more bool) bool {
-	if taken == 0 || !x.listed.Load() {
+	x.mu.Lock()
+	whole := x.whole
+	x.mu.Unlock()
+	if taken == 0 || whole.IsZero() {
 		return false
 	}
 	n := x.flows.Len()
@@ -95,9 +99,16 @@ func (x *Explainer) wake() { nudge(x.news) }
 // moved hears that flows have come or changed.
 func (x *Explainer) moved() { nudge(x.moves) }
 
-// whole hears that the table has been read as a whole.
-func (x *Explainer) whole() {
-	if !x.listed.Swap(true) {
+// listed hears that the table has been read as a whole. What was found there may be older than rules that no packet has met.
+func (x *Explainer) listed() {
+	x.mu.Lock()
+	first := x.whole.IsZero()
+	if first {
+		x.whole = time.Now()
+	}
+	x.mu.Unlock()
+	if first {
+		x.wake()
 		x.moved()
 	}
 }
@@ -191,12 +202,15 @@ func restAfter(cost time.Duration, changes uint64) time.Duration {
 // takeRules begins to explain by the latest rules, which were asked for so often.
 func (x *Explainer) takeRules() (asked uint64, ok bool) {
 	x.mu.Lock()
-	sets, facts, asked := x.sets, x.facts, x.asked
+	sets, facts, asked, at := x.sets, x.facts, x.asked, x.read
+	if x.whole.After(at) {
+		at = x.whole
+	}
 	x.mu.Unlock()
 	if sets == nil || facts == nil {
 		return 0, false
 	}
-	x.engine.SetRules(sets, facts.Host(nil))
+	x.engine.SetRulesAt(sets, facts.Host(nil), at.UnixNano())
 	return asked, true
 }
 

@@ -95,7 +95,7 @@ func (s *Source) take(b *flow.Batch) {
 		s.explain.moved()
 	}
 	if b.End {
-		s.explain.whole()
+		s.explain.listed()
 	}
 	if moved || b.Begin || b.End {
 		s.notify()

@@ -1,0 +1,88 @@
+package explain
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// counted sets the packets of all rules.
+func counted(sets map[rules.Variant]*rules.Ruleset, packets uint64) {
+	for _, set := range sets {
+		for _, table := range set.Tables {
+			for _, chain := range table.Chains {
+				for i := range chain.Rules {
+					chain.Rules[i].Counters = rules.Counters{Known: true, Packets: packets}
+				}
+			}
+		}
+	}
+}
+
+// TestOlderThanItsRule: a rule that no packet had met did not make a flow that was there before, also when packets have met it
+// since; of one that began later it is exact.
+func TestOlderThanItsRule(t *testing.T) {
+	facts, sets := explainGateway(t, "")
+	table := flow.NewFlows()
+	x := NewExplainer(table)
+	older := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4000")
+	later := explainedFlow(2, "198.51.100.7:4001", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4001")
+	found := explainedFlow(3, "198.51.100.7:4002", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4002")
+	const read = int64(time.Hour)
+	for i, f := range []*flow.Flow{&older, &later, &found} {
+		b := &flow.Batch{At: read + int64(i) - 1 + int64(i%2)}
+		change := b.Next()
+		change.Flow = *f
+		if change.Kind = flow.EventNew; i == 2 { // it was there, since when is not known
+			change.Kind = flow.Listed
+		}
+		table.Apply(b)
+	}
+	told := func(f *flow.Flow) Explanation {
+		now, _, _ := table.Lookup(f.Key())
+		return x.Of(&now)
+	}
+	check := func(when string, old, young Confidence) {
+		t.Helper()
+		for range 2 { // before they are asked, and after
+			for f, want := range map[*flow.Flow]Confidence{&older: old, &later: young, &found: old} {
+				if e := told(f); e.Confidence != want || e.Older != (want == Inferred) {
+					t.Errorf("%s: flow %d is %s, older %v", when, f.ID, e.Confidence, e.Older)
+				}
+			}
+			x.Work(10)
+		}
+	}
+	counted(sets, 0)
+	x.SetRules(sets, facts.Host(nil))
+	check("it is not known when the rules were read", Exact, Exact)
+	x.SetRulesAt(sets, facts.Host(nil), read)
+	check("no packet has met them", Inferred, Exact)
+	counted(sets, 3)
+	x.SetRulesAt(sets, facts.Host(nil), read+100)
+	check("packets have met them since", Inferred, Exact)
+	groups, total, err := table.Groups(context.Background(), nil, flow.GroupByRule, flow.GroupsByFlows, -1, 0)
+	if err != nil || total != 1 || groups[0].Flows != 3 {
+		t.Errorf("%d groups of the connections of one rule: %+v, %v", total, groups, err)
+	}
+	for _, set := range sets { // other rules stand there
+		for _, table := range set.Tables {
+			for _, chain := range table.Chains {
+				for i, r := range chain.Rules {
+					other, err := rules.Parse(strings.Replace(r.String(), " -j ", " -m comment --comment other -j ", 1))
+					if err != nil {
+						t.Fatal(err)
+					}
+					other.Counters = r.Counters
+					chain.Rules[i] = other
+				}
+			}
+		}
+	}
+	x.SetRulesAt(sets, facts.Host(nil), read+200)
+	check("they were not there when the others were read", Inferred, Inferred)
+}
