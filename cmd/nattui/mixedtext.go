@@ -29,12 +29,16 @@ func cutNative(text []byte) (listed listedTables, rest []byte) {
 	for line := range bytes.Lines(text) {
 		at := len(listed.lines)
 		listed.lines = append(listed.lines, line)
+		if savedTable.Match(line) {
+			depth = 0 // of a table that is cut off
+		}
 		if m := nativeTableLine.FindSubmatch(line); m != nil && depth == 0 {
 			listed.tables = append(listed.tables, listedTable{family: string(m[1]), name: string(m[2]), from: at})
 		} else if depth == 0 {
 			rest = append(rest, line...)
 			continue
 		}
+		rest = append(rest, '\n')
 		listed.tables[len(listed.tables)-1].to = at + 1
 		depth = max(0, depth+braces(line))
 	}

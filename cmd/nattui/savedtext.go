@@ -65,6 +65,7 @@ type savedRun struct {
 	guessed bool // an address has told it
 	tables  []string
 	text    strings.Builder
+	lines   int // of it
 }
 
 // readSaved reads what iptables-save printed: of one variant, or of several one after the other. Each is told by its comment;
@@ -72,6 +73,9 @@ type savedRun struct {
 func readSaved(path, text string) (map[rules.Variant]*rules.Ruleset, error) {
 	var runs []*savedRun
 	for _, part := range savedParts(text) {
+		if !part.over {
+			return nil, fmt.Errorf("%s: table %s, which begins in line %d, has no COMMIT at its end: the text is cut off, and rules may be missing; take the whole of it, or add a line COMMIT where that is all", path, part.table, part.from+1)
+		}
 		runs = part.join(runs)
 	}
 	sets := map[rules.Variant]*rules.Ruleset{}
@@ -98,19 +102,28 @@ type savedPart struct {
 	backend rules.Backend
 	table   string
 	text    string
+	from    int  // the line before
 	over    bool // what comes after is of no table, but for lines that look as if they were
 }
 
-// savedParts cuts a text into its tables.
+// signature is the line by which mail programs begin what they put below a text.
+const signature = "--"
+
+// savedParts cuts a text into its tables. Lines keep their places, and those that are of no table are empty.
 func savedParts(text string) (parts []savedPart) {
 	var header []string
 	var lines [][]string // of each part
-	backend := rules.Untold
+	backend, signed, at := rules.Untold, false, -1
 	for line := range strings.Lines(text) {
-		switch found := savedTable.FindStringSubmatch(line); {
+		at++
+		found := savedTable.FindStringSubmatch(line)
+		if n := len(parts); n > 0 && found == nil {
+			lines[n-1] = append(lines[n-1], "\n")
+		}
+		switch {
 		case found != nil:
-			parts, lines = append(parts, savedPart{header: header, backend: backend, table: found[1]}), append(lines, nil)
-			header, backend = nil, rules.Untold
+			parts, lines = append(parts, savedPart{header: header, backend: backend, table: found[1], from: at}), append(lines, []string{""})
+			header, backend, signed = nil, rules.Untold, false
 		case savedHeader.MatchString(line):
 			header = savedHeader.FindStringSubmatch(line)
 			if backend = backendIn(header); header[1] == "xtables" { // which says so for both families
@@ -120,9 +133,13 @@ func savedParts(text string) (parts []savedPart) {
 		case strings.HasPrefix(line, "#"):
 			continue
 		}
-		if n := len(parts); n > 0 && (!parts[n-1].over || strings.ContainsAny(line[:1], "-:[*")) {
-			lines[n-1] = append(lines[n-1], line)
-			parts[n-1].over = parts[n-1].over || strings.TrimSpace(line) == "COMMIT"
+		n := len(parts)
+		if signed = signed || n > 0 && parts[n-1].over && strings.TrimSpace(line) == signature; signed || n == 0 {
+			continue
+		}
+		if last := &parts[n-1]; !last.over || strings.ContainsAny(line[:1], "-:[*") {
+			lines[n-1][at-last.from] = line
+			last.over = last.over || strings.TrimSpace(line) == "COMMIT"
 		}
 	}
 	for i := range parts {
@@ -160,7 +177,8 @@ func (r *savedRun) takes(p *savedPart, v rules.Variant, known bool) bool {
 
 func (r *savedRun) add(p *savedPart) {
 	r.tables = append(r.tables, p.table)
-	r.text.WriteString(p.text + "\n")
+	r.text.WriteString(strings.Repeat("\n", p.from-r.lines) + p.text)
+	r.lines = p.from + strings.Count(p.text, "\n")
 }
 
 // family is the one that addresses of a table tell.
