@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -108,6 +109,30 @@ func TestFilterFindsRules(t *testing.T) {
 		s.sees("none of 6 rules matches “8443q”")
 		s.press("esc")
 		s.sees("this host :8888")
+	})
+}
+
+// n goes from one rule that is found to the next, and stays on the last: what is said of chains that have none is no rule.
+func TestNextFilteredRule(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n:INPUT ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n"+
+			"-A PREROUTING -d 10.9.9.9/32 -p tcp -m tcp --dport 1 -j DNAT --to-destination 10.0.0.1\n-A PREROUTING -d 10.9.9.9/32 -j ACCEPT\n-A POSTROUTING -d 10.0.0.9/32 -j MASQUERADE\nCOMMIT\n")
+		s.press("/")
+		s.write("10.9.9.9")
+		s.press("enter")
+		s.sees("none of 1 rule matches")
+		on := func() int {
+			_, it, _ := s.app.screens[0].(*rulesScreen).current()
+			return it.at
+		}
+		seen := []int{on()}
+		for _, key := range []string{"n", "n", "N", "N"} {
+			s.press(key)
+			seen = append(seen, on())
+		}
+		if !slices.Equal(seen, []int{1, 2, 2, 1, 1}) {
+			t.Errorf("n, n, N, N go to the rules %d", seen)
+		}
 	})
 }
 

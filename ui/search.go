@@ -107,8 +107,30 @@ func (a *App) nextHit(step int) tea.Cmd {
 		}
 		return cmd
 	}
-	cmd, _ := a.input().Actions().press(keyOf(map[int]string{1: "down", -1: "up"}[step]))
-	return cmd
+	return a.nextFiltered(step)
+}
+
+// nextFiltered goes to the next row of a filtered list that is one of the filter's; where there is none it stays.
+func (a *App) nextFiltered(step int) tea.Cmd {
+	press := func(step int) tea.Cmd {
+		cmd, _ := a.input().Actions().press(keyOf(map[int]string{1: "down", -1: "up"}[step]))
+		return cmd
+	}
+	list, ok := a.input().(interface{ AtHit() bool })
+	if !ok {
+		return press(step)
+	}
+	const most = 16 // notes one after the other, such as of empty chains
+	for n := 1; n <= most; n++ {
+		cmd := press(step)
+		if list.AtHit() {
+			return cmd
+		}
+	}
+	for n := 0; n < most && !list.AtHit(); n++ {
+		press(-step)
+	}
+	return nil
 }
 
 // hits tells whether there is something to go from hit to hit of.
@@ -198,6 +220,13 @@ func portsWith(line string, words []string) []string {
 // What each list is searched by.
 
 func (s *rulesScreen) FilterText() string { return s.filter.text() }
+
+// AtHit tells that the cursor is on a rule, and not on what is said between rules or of a chain that has none.
+func (s *rulesScreen) AtHit() bool {
+	_, it, ok := s.current()
+	return ok || it.rule != nil || it.parked != nil || it.element != nil
+}
+
 func (s *flowsScreen) FilterText() string { return s.filter.text() }
 
 // SearchLines are the intentions.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +41,7 @@ func newForgetCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&matching.filter, "filter", "", "the connections that match, as in nattui flows")
-	_ = c.RegisterFlagCompletionFunc("filter", completeFilter)
+	_ = c.RegisterFlagCompletionFunc("filter", completeForgotten)
 	a.register(c.Flags())
 	return c
 }
@@ -181,4 +183,13 @@ func alsoKept(n int) string {
 		return "matches and is kept"
 	}
 	return "match and are kept"
+}
+
+// completeForgotten completes a filter without what is measured over a time.
+func completeForgotten(c *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	lines, directive := completeFilter(c, args, typed)
+	return slices.DeleteFunc(lines, func(line string) bool {
+		line, _, _ = strings.Cut(line, "\t")
+		return strings.HasSuffix(line, "rate") || strings.HasSuffix(line, "pps")
+	}), directive
 }
