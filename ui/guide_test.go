@@ -13,6 +13,7 @@ import (
 	"nattui/model/doctor"
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 	"nattui/rules/guide"
 )
 
@@ -292,6 +293,19 @@ func TestGuideMarksWhatIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // what the doctor warns of
 		s := guideStage(t, 80, 24, "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2\n-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3\nCOMMIT\n")
 		s.sees("Publish a service         2 of 2 doubtful")
+	})
+}
+
+// Forwards of native tables are marked as those of iptables are.
+func TestGuideMarksNativeForwards(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newNativeStage(t, 120, 40, map[rules.Variant]string{v4: ""})
+		f := gatewayFacts()
+		f.Native = evaluate.CompileNative(s.native)
+		s.send(factsMsg{f})
+		s.press("3")
+		s.sees("Publish a service         1 in place")
+		s.sees("Redirect to a proxy here  1 of 1 fail")
 	})
 }
 

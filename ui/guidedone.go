@@ -113,14 +113,14 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 		own := ownRules(sets)
 		severities := map[evaluate.RuleRef]doctor.Severity{}
 		if len(own) <= mostExamined {
-			severities = severitiesOf(g)
+			severities = examined(g, own)
 		}
 		for at, kind := range own {
 			name := kinds[kind]
 			m, seen := marks[name]
-			severity, examined := severities[at]
+			severity, known := severities[at]
 			m.rules++
-			m.whole = (m.whole || !seen) && examined && severity == doctor.SeverityOK
+			m.whole = (m.whole || !seen) && known && severity == doctor.SeverityOK
 			switch severity {
 			case doctor.SeverityError:
 				m.failing++
@@ -133,13 +133,17 @@ func (s *guideScreen) lookForDone() tea.Cmd {
 	}
 }
 
-// severitiesOf are the worst that was found about the forwards of each rule.
-func severitiesOf(g *doctor.Gateway) map[evaluate.RuleRef]doctor.Severity {
+// examined are the worst that was found about the forwards of each rule. Those of native tables that are the administrator's
+// own are added to own: what they translate only the examination tells.
+func examined(g *doctor.Gateway, own map[evaluate.RuleRef]rules.Kind) map[evaluate.RuleRef]doctor.Severity {
 	worst := map[evaluate.RuleRef]doctor.Severity{}
 	report := doctor.Look(g)
 	for i := range report.Forwards {
 		f := &report.Forwards[i]
 		worst[f.Rule] = max(worst[f.Rule], report.Verdict(f))
+		if f.Rule.Backend == rules.Native && f.Owner == "" {
+			own[f.Rule] = f.Kind()
+		}
 	}
 	return worst
 }

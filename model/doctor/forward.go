@@ -34,6 +34,9 @@ type Forward struct {
 	passing bool
 }
 
+// Kind is what its rule does: DNAT, Redirect or Netmap.
+func (f *Forward) Kind() rules.Kind { return f.rule.Target.Kind }
+
 // String is the forward in a few words.
 func (f *Forward) String() string {
 	asked := f.askedText()
