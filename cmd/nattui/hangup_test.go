@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"nattui/model/lab"
@@ -32,5 +33,18 @@ func TestTerminalOfLabGoes(t *testing.T) {
 		s.waitFor(t, shows)
 		_ = s.tty.Close()
 		_ = s.cmd.Wait() // it hangs where somebody stays
+	}
+}
+
+// TestDumbTerminal: a terminal that cannot move its cursor is told lines.
+func TestDumbTerminal(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	s := sit(t, "/bin/sh", "-c", `TERM=dumb exec "$1"`, "sh", ownProgram(t))
+	s.waitFor(t, "keys: ")
+	_, _ = s.tty.Write([]byte("q"))
+	if said := s.rest(t); strings.Contains(said, "\x1b") {
+		t.Errorf("escape sequences for a dumb terminal: %q", said)
 	}
 }

@@ -43,7 +43,7 @@ type tuiOptions struct {
 // register adds the flags that say how the screens look.
 func (o *tuiOptions) register(c *cobra.Command) {
 	c.Flags().StringVar(&o.theme, "theme", o.theme, "colours: "+strings.Join(theme.Choices, ", "))
-	c.Flags().BoolVar(&o.plain, "plain", o.plain, "for screen readers: no boxes, and only the lines that change")
+	c.Flags().BoolVar(&o.plain, "plain", o.plain, "for screen readers: no boxes, and only the lines that change; so it is where TERM is dumb")
 	_ = c.RegisterFlagCompletionFunc("theme", cobra.FixedCompletions(theme.Choices, cobra.ShellCompDirectiveNoFileComp))
 }
 
@@ -99,7 +99,7 @@ func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *s
 		return err
 	}
 	app := ui.New(ctx, gw, ui.Options{UTF8: theme.UTF8(os.Getenv), Settings: settings, Complaints: complaints})
-	err = show(ctx, app, o.plain)
+	err = show(ctx, app, o.plain || dumb(os.Getenv))
 	sayLeft(ctx, app)
 	switch {
 	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
@@ -109,6 +109,9 @@ func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *s
 	}
 	return nil
 }
+
+// dumb tells that the terminal cannot move its cursor, as that of an editor's shell or of a program that drives others.
+func dumb(getenv func(string) string) bool { return getenv("TERM") == "dumb" }
 
 // show runs the screens until they are left.
 func show(ctx context.Context, app *ui.App, plain bool) error {
