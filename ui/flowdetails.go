@@ -199,6 +199,8 @@ func (v *flowView) tellNow(l *factLines, story *flow.Story) {
 		l.add(l.look.Attention, "rule", "stale: today's rules would translate it differently; x forgets it")
 	case e.Confidence == explain.Unknown:
 		l.say("rule", "not known: "+e.Doubt())
+	case e.Older:
+		l.say("rule", "as "+e.String()+" makes them now; it was there before any packet met that: another rule made it, or this one before its counters were cleared")
 	case e.Confidence != explain.Exact:
 		l.say("rule", e.String()+", "+e.Confidence.String())
 	case l.width < 60 || f.NAT() == flow.NATNone:

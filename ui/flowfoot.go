@@ -174,6 +174,8 @@ func (s *flowsScreen) summaryParts(f *flow.Flow, pace string) []string {
 		parts = append(parts, "stale: today's rules would translate it differently")
 	case e.Confidence == explain.Unknown:
 		parts = append(parts, "rule not known: "+e.Doubt())
+	case e.Older:
+		parts = append(parts, "older than "+e.String()+", which does the same")
 	case !e.Rule().IsZero():
 		word := e.String()
 		if e.Confidence != explain.Exact {

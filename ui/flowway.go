@@ -42,6 +42,9 @@ func (v *flowView) sides(width int) sides {
 		kinds:   [2]string{"snat", s.destinationKind(f)},
 		refs:    [2]evaluate.RuleRef{e.SNAT, e.DNAT},
 	}
+	if e.Older {
+		x.refs = [2]evaluate.RuleRef{}
+	}
 	x.l = max(text.Width(x.left[0]), text.Width(x.left[1]), sideLeast)
 	x.r = max(text.Width(x.right[0]), text.Width(x.right[1]), sideLeast)
 	x.between = width - sideLabel - x.l - x.r - 2

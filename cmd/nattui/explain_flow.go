@@ -202,6 +202,9 @@ func (t *told) ruleStep(r evaluate.RuleRef, chain, what string) wayStep {
 		return wayStep{chain, what + ", by an unknown rule", ""}
 	}
 	step := wayStep{fmt.Sprintf("%s %d", r.Chain, r.Position), what, ""}
+	if t.why.Older {
+		step.What += ", as this rule does now"
+	}
 	if rule := t.ruleAt(r); !rule.IsZero() {
 		step.Spec = rule.String()
 	}
@@ -310,6 +313,9 @@ func (t *told) name() string {
 	}
 	if t.why.Confidence == explain.Ambiguous {
 		return fmt.Sprintf("Perhaps made by %s. ", strings.TrimPrefix(t.why.String(), "ambiguous "))
+	}
+	if t.why.Older {
+		return fmt.Sprintf("As %s makes them now (%s%s). ", t.why, t.handles(), t.why.Confidence)
 	}
 	return fmt.Sprintf("Made by %s (%s%s). ", t.why, t.handles(), t.why.Confidence)
 }

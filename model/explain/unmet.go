@@ -12,6 +12,7 @@ import (
 // since 1970, 0 is not known.
 type unmet struct {
 	at    int64               // when rules were read last
+	sets  map[rules.Variant]bool
 	last  map[namedRule]int64 // of all rules then
 	until map[evaluate.RuleRef]int64
 }
@@ -26,8 +27,9 @@ type namedRule struct {
 // see takes rules as they were read at a time; 0 says that it is not known when.
 func (u *unmet) see(sets map[rules.Variant]*rules.Ruleset, at int64) {
 	before := *u
-	u.at, u.last, u.until = at, map[namedRule]int64{}, map[evaluate.RuleRef]int64{}
+	u.at, u.sets, u.last, u.until = at, map[rules.Variant]bool{}, map[namedRule]int64{}, map[evaluate.RuleRef]int64{}
 	for v, set := range sets {
+		u.sets[v] = true
 		for i := range set.Tables {
 			if table := &set.Tables[i]; table.Name == "nat" {
 				u.seeTable(v, table, &before)
@@ -44,7 +46,7 @@ func (u *unmet) seeTable(v rules.Variant, table *rules.Table, before *unmet) {
 			name := namedRule{v, chain.Name, r.String(), 0}
 			name.equalsBefore, equal[name.text] = equal[name.text], equal[name.text]+1
 			last, known := before.last[name]
-			if r.Counters.Known && r.Counters.Packets == 0 || !known && before.at != 0 {
+			if r.Counters.Known && r.Counters.Packets == 0 || !known && before.at != 0 && before.sets[v] {
 				last = u.at
 			}
 			if u.last[name] = last; last != 0 {

@@ -58,6 +58,11 @@ func TestOlderThanItsRule(t *testing.T) {
 		}
 	}
 	counted(sets, 0)
+	x.SetRulesAt(map[rules.Variant]*rules.Ruleset{{Family: rules.IPv6}: {Family: rules.IPv6}}, facts.Host(nil), read)
+	counted(sets, 1)
+	x.SetRulesAt(sets, facts.Host(nil), read+1)
+	check("the rules of one variant are read after those of another", Exact, Exact)
+	counted(sets, 0)
 	x.SetRules(sets, facts.Host(nil))
 	check("it is not known when the rules were read", Exact, Exact)
 	x.SetRulesAt(sets, facts.Host(nil), read)
