@@ -11,7 +11,7 @@ import (
 // cleared. The kernel has a rule of a nat table counted once a connection, at its first packet. Times are nanoseconds
 // since 1970, 0 is not known.
 type unmet struct {
-	at    int64               // when rules were read last
+	at    int64 // when rules were read last
 	sets  map[rules.Variant]bool
 	last  map[namedRule]int64 // of all rules then
 	until map[evaluate.RuleRef]int64
