@@ -32,6 +32,7 @@ type topOptions struct {
 	grouping flow.GroupBy
 	source   *live.Source
 	named    func(context.Context, netip.Addr) string
+	asking   bool // see asks
 }
 
 // topGroupings are what connections can be added up by.
@@ -159,11 +160,12 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 				due = now.Add(o.interval) // nothing is known before the table has been read once
 				continue
 			}
-			unrated := printed == 0 && feed.Listings == 1 && o.source.Table().Len() > 0 && now.Sub(due) < topPatience
+			o.asking = o.asks(q)
+			unknown := printed == 0 && (feed.Listings == 1 || o.asking) && o.source.Table().Len() > 0 && now.Sub(due) < topPatience
 			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano(), feed.CountedAt); err != nil {
 				return nil
 			}
-			if now.Before(due) || unrated {
+			if now.Before(due) || unknown {
 				continue
 			}
 			due = now.Add(o.interval)
@@ -179,6 +181,12 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 			}
 		}
 	}
+}
+
+// asks tells that what is shown goes by rules, and that connections are still asked about them.
+func (o *topOptions) asks(q filter.Query) bool {
+	byRule, _ := o.source.RuleFlows()
+	return byRule == nil && (o.grouping == flow.GroupByRule || q.NeedsRules())
 }
 
 // topTold is a group as JSON; what is not counted is absent.
@@ -216,6 +224,7 @@ func (o *topOptions) tell(ctx context.Context, at time.Time, g *flow.Group) topT
 	if g.RateKnown() {
 		told.Rate, told.Least = &g.ByteRate, g.Least
 	}
+	told.Least = told.Least || o.asking
 	if g.Counted > 0 {
 		told.Bytes, told.Packets = &g.Bytes, &g.Packets
 	}
@@ -241,7 +250,7 @@ func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group
 			}
 		case out.terminal:
 			least := func(rate float64) string { return text.AtLeast(text.Rate(rate), told.Least) }
-			cells := []table.Cell{{Text: orUnknown(told.Minute, least)}, {Text: orUnknown(told.Rate, least)}, {Text: text.Exact(uint64(told.Flows))}, {Text: orUnknown(told.Bytes, text.Count)}, {Text: told.Name}}
+			cells := []table.Cell{{Text: orUnknown(told.Minute, least)}, {Text: orUnknown(told.Rate, least)}, {Text: text.AtLeast(text.Exact(uint64(told.Flows)), o.asking)}, {Text: orUnknown(told.Bytes, text.Count)}, {Text: told.Name}}
 			fmt.Fprintln(out, table.Line(cols, widths, cells, nil))
 		default:
 			whole := func(rate float64) string { return fmt.Sprintf("%.0f", rate) }
