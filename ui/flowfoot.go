@@ -175,13 +175,16 @@ func (s *flowsScreen) summaryParts(f *flow.Flow, pace string) []string {
 	case e.Confidence == explain.Unknown:
 		parts = append(parts, "rule not known: "+e.Doubt())
 	case e.Older:
-		parts = append(parts, "older than "+e.String()+", which does the same")
+		parts = append(parts, "as "+e.String()+" does now")
 	case !e.Rule().IsZero():
-		word := e.String()
-		if e.Confidence != explain.Exact {
+		word := "by " + e.String()
+		switch e.Confidence {
+		case explain.Inferred:
 			word += " (" + e.Confidence.String() + ")"
+		case explain.Ambiguous:
+			word = "perhaps by " + strings.TrimPrefix(e.String(), "ambiguous ")
 		}
-		parts = append(parts, "by "+word)
+		parts = append(parts, word)
 	}
 	if f.Counts() {
 		parts = append(parts, rules.Plural(f.Packets(), "packet")+", "+text.Bytes(f.Bytes()))

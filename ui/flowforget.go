@@ -157,7 +157,7 @@ func (s *flowsScreen) answered(msg tea.Msg) tea.Cmd {
 			s.fail(msg.err)
 			return nil
 		}
-		s.askForgetThose(s.forgettable(&msg.sel), &msg.sel, msg.query)
+		s.askForgetThose(s.forgettable(&msg.sel, msg.query.NeedsRules()), &msg.sel, msg.query)
 	}
 	return nil
 }
@@ -170,14 +170,15 @@ type forgettable struct {
 	doubt   string // why of the last of them
 }
 
-func (s *flowsScreen) forgettable(sel *flow.Selection) forgettable {
+// forgettable are those of a selection that may be forgotten; byRule says that it was made by which rule made them.
+func (s *flowsScreen) forgettable(sel *flow.Selection, byRule bool) forgettable {
 	var those forgettable
 	for i := range sel.Rows {
 		f := &sel.Rows[i].Flow
 		switch e := s.gw.Flows.Explain(f); {
 		case s.isOwn(f):
 			those.own++
-		case e.Confidence == explain.Unknown:
+		case e.Confidence == explain.Unknown, e.Older && byRule:
 			those.unknown, those.doubt = those.unknown+1, e.Doubt()
 		default:
 			those.flows = append(those.flows, *f)

@@ -111,7 +111,7 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 		return err
 	}
 	x := explain.NewExplainer(nil)
-	x.SetRulesAt(sets, facts.Host(nil), time.Now().UnixNano())
+	x.SetRulesAt(sets, facts.Host(nil), readNow())
 	t := told{&found[0], x.Of(&found[0]), sets, facts}
 	out := newOutput(c)
 	if o.json {
@@ -314,10 +314,7 @@ func (t *told) name() string {
 	if t.why.Confidence == explain.Ambiguous {
 		return fmt.Sprintf("Perhaps made by %s. ", strings.TrimPrefix(t.why.String(), "ambiguous "))
 	}
-	if t.why.Older {
-		return fmt.Sprintf("As %s makes them now (%s%s). ", t.why, t.handles(), t.why.Confidence)
-	}
-	return fmt.Sprintf("Made by %s (%s%s). ", t.why, t.handles(), t.why.Confidence)
+	return fmt.Sprintf("As %s makes it today (%s%s). ", t.why, t.handles(), t.why.Confidence)
 }
 
 // handles are those of the native rules that made it.

@@ -90,7 +90,7 @@ func (e *exporter) sample(ctx context.Context) metrics.Sample {
 		f, err := readFacts(ctx)
 		if err == nil && sets != nil {
 			mark = explain.NewExplainer(nil)
-			mark.SetRulesAt(sets, f.Host(nil), time.Now().UnixNano())
+			mark.SetRulesAt(sets, f.Host(nil), readNow())
 		}
 		return err
 	})

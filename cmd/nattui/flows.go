@@ -95,7 +95,7 @@ func (r *ruleBook) open() (*explain.Explainer, error) {
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
 			r.explainer = explain.NewExplainer(nil)
-			r.explainer.SetRulesAt(sets, facts.Host(nil), time.Now().UnixNano())
+			r.explainer.SetRulesAt(sets, facts.Host(nil), readNow())
 		}
 	}
 	return r.explainer, r.err
@@ -108,6 +108,12 @@ func (r *ruleBook) find(ref string) (func(*flow.Flow) (meant, known bool), error
 		return nil, fmt.Errorf("the rules cannot be read: %w", err)
 	}
 	return x.Finder(ref)
+}
+
+// readNow is for rules that have just been read.
+func readNow() explain.Read {
+	now := time.Now().UnixNano()
+	return explain.Read{Rules: now, Native: now}
 }
 
 // sortColumns are the names of the columns.

@@ -149,12 +149,12 @@ func forgetMatching(c *cobra.Command, a *approval, o *flowsOptions) error {
 	mark, now := x.Marker(), time.Now().UnixNano()
 	flows.Each(func(_ flow.Ref, kept *flow.Flow) bool {
 		f := *kept
-		mark(&f)
+		made := mark(&f)
 		switch {
 		case !o.query.Match(&f, now):
 		case explain.OfLogin(&f, &facts):
 			logins++
-		case x.Of(&f).Confidence == explain.Unknown:
+		case made.Confidence == explain.Unknown, made.Older && o.query.NeedsRules():
 			unknown++
 		default:
 			found = append(found, f)

@@ -142,7 +142,7 @@ func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, i
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idOf = idOf
-	w.explainer.SetRulesAt(sets, f.Host(nil), time.Now().UnixNano())
+	w.explainer.SetRules(sets, f.Host(nil)) // what begins now has met today's rules
 	w.host, w.links, w.texts = f, map[netip.Addr]string{}, map[uint32][]byte{}
 	w.current.Store(true)
 }

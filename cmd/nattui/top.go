@@ -117,7 +117,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 	find := o.source.FindRule
 	if sets, facts, err := readGateway(ctx); err == nil {
 		known := explain.NewExplainer(nil)
-		known.SetRulesAt(sets, facts.Host(nil), time.Now().UnixNano())
+		known.SetRulesAt(sets, facts.Host(nil), readNow())
 		find = func(ref string) (func(*flow.Flow) (meant, known bool), error) {
 			if _, err := known.Finder(ref); err != nil {
 				return nil, err // the source, which is told the rules here, does not know them yet

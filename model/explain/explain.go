@@ -48,8 +48,8 @@ func (c Confidence) String() string { return confidences[c] }
 type Explanation struct {
 	DNAT, SNAT evaluate.RuleRef // zero: no rule
 	Confidence Confidence
-	// Older tells that it was there when no packet had met its rule yet, for Inferred: another rule made it, or this one before
-	// its counters were cleared.
+	// Older tells that it was there when no packet had met its rule yet, or was explained by another one then, for Inferred:
+	// another rule made it, or this one before it was put in anew or its counters were cleared.
 	Older bool
 	// Unseen are the nft tables that may have made it, for Unknown.
 	Unseen string
@@ -60,9 +60,11 @@ type Explanation struct {
 	Arrival string
 }
 
-// Doubt says why an explanation is Unknown: "table inet own may also translate here and is not evaluated".
+// Doubt says why an explanation is Unknown or Older: "table inet own may also translate here and is not evaluated".
 func (e Explanation) Doubt() string {
 	switch {
+	case e.Older:
+		return "another rule than " + e.String() + " made it, or that one before its counters were cleared"
 	case e.Down != "":
 		return e.Down + " is down: what today's rules make of its packets shows when it is up"
 	case e.Arrival != "":
@@ -97,6 +99,7 @@ type Explainer struct {
 	chains     map[string]int // their names, with how many rules; nil while the rules are not known
 	memory     classMemory    // of this generation
 	unmet      unmet
+	past       map[uint16]*past // by generation
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
@@ -173,12 +176,16 @@ func compareRefs(a, b evaluate.RuleRef) int {
 // SetRules begins to explain by other rules or another host; every flow counts as
 // not asked again.
 func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluate.Host) {
-	x.SetRulesAt(sets, host, 0)
+	x.SetRulesAt(sets, host, Read{})
 }
 
-// SetRulesAt is SetRules with rules whose counters were read at that time, in nanoseconds since 1970: of flows that are
-// older than a rule which no packet had met by then, that rule is not said to have made them.
-func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evaluate.Host, at int64) {
+// Read is when rules of iptables and those of native tables were read with their counters, in nanoseconds since 1970; 0 is
+// not known.
+type Read struct{ Rules, Native int64 }
+
+// SetRulesAt is SetRules with rules that were read then: of flows that are older than a rule which no packet had met by then,
+// that rule is not said to have made them, nor of those that another one made under rules or a host before.
+func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evaluate.Host, at Read) {
 	programs := make([]*evaluate.Program, 0, len(sets))
 	for _, s := range sets {
 		programs = append(programs, evaluate.Compile(s))
@@ -190,7 +197,10 @@ func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evalu
 	x.evaluator = evaluator
 	x.chains = chains
 	x.memory.begin(classes)
-	x.unmet.see(sets, at)
+	if at.Rules != 0 {
+		x.keepPast()
+	}
+	x.unmet.see(sets, host.Native.Ruleset(), at)
 	x.generation++
 	if x.generation == 0 {
 		x.generation = 1
@@ -218,11 +228,10 @@ func (x *Explainer) Work(limit int) (more bool) {
 // explain is the number of a flow's explanation.
 func (x *Explainer) explain(f *flow.Flow) uint32 {
 	number := x.evaluated(f)
-	until := x.until[number-1]
-	if until == 0 {
-		return number
+	if until := x.until[number-1]; until != 0 {
+		number = x.number(x.known[number-1].dated(f, until))
 	}
-	return x.number(x.known[number-1].dated(f, until))
+	return x.numberSinceThen(f, number)
 }
 
 // evaluated is the number of what today's rules make of a flow: what is remembered of its class, or
@@ -296,11 +305,11 @@ func (x *Explainer) Of(f *flow.Flow) Explanation {
 	}
 	if class, ok := x.memory.classOf(f); ok {
 		if number := x.memory.recall(&class); number != 0 && number != eachByItself {
-			return x.known[number-1].dated(f, x.until[number-1])
+			return x.sinceThen(f, x.known[number-1].dated(f, x.until[number-1]))
 		}
 	}
 	e, _ := With(x.evaluator, f, nil)
-	return e.dated(f, x.unmet.of(&e))
+	return x.sinceThen(f, e.dated(f, x.unmet.of(&e)))
 }
 
 // Marker explains flows that are in no table, for one goroutine: it writes into each

@@ -4,35 +4,50 @@ import (
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/rules/evaluate"
+	"nattui/rules/nft"
 )
 
 // unmet remembers of rules that translate when they were last seen without any packet counted, or not at all: what began before
 // was made by another rule, of which the kernel keeps nothing, or by the same one before it was put in anew or its counters were
-// cleared. The kernel has a rule of a nat table counted once a connection, at its first packet. Times are nanoseconds
+// cleared. The kernel has a rule that translates counted once a connection, at its first packet. Times are nanoseconds
 // since 1970, 0 is not known.
 type unmet struct {
-	at    int64 // when rules were read last
-	sets  map[rules.Variant]bool
-	last  map[namedRule]int64 // of all rules then
-	until map[evaluate.RuleRef]int64
+	at     int64 // when rules of iptables were read last
+	sets   map[rules.Variant]bool
+	native bool                // native tables were read then
+	last   map[namedRule]int64 // of all rules then
+	names  map[evaluate.RuleRef]namedRule
 }
 
-// namedRule is a rule wherever it stands in its chain.
+// namedRule is a rule wherever it stands: of iptables by what it says, of a native table by its handle.
 type namedRule struct {
 	at           rules.Variant
+	table        string // of a native one, as evaluate.RuleRef has it
 	chain, text  string
 	equalsBefore int // rules that say the same stand before it
+	handle       uint64
 }
 
-// see takes rules as they were read at a time; 0 says that it is not known when.
-func (u *unmet) see(sets map[rules.Variant]*rules.Ruleset, at int64) {
+// see takes rules as they were read.
+func (u *unmet) see(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset, at Read) {
 	before := *u
-	u.at, u.sets, u.last, u.until = at, map[rules.Variant]bool{}, map[namedRule]int64{}, map[evaluate.RuleRef]int64{}
+	*u = unmet{at.Rules, map[rules.Variant]bool{}, native != nil, map[namedRule]int64{}, map[evaluate.RuleRef]namedRule{}}
 	for v, set := range sets {
 		u.sets[v] = true
 		for i := range set.Tables {
 			if table := &set.Tables[i]; table.Name == "nat" {
 				u.seeTable(v, table, &before)
+			}
+		}
+	}
+	if native == nil {
+		return
+	}
+	for _, t := range native.Tables {
+		for _, c := range t.Chains {
+			for _, r := range c.Rules {
+				counted, has := r.Counter()
+				u.note(namedRule{table: t.Family.String() + " " + t.Name, handle: r.Handle}, has && counted.Packets == 0, before.native, at.Native, &before)
 			}
 		}
 	}
@@ -43,25 +58,42 @@ func (u *unmet) seeTable(v rules.Variant, table *rules.Table, before *unmet) {
 		equal := map[string]int{}
 		for i := range chain.Rules {
 			r := &chain.Rules[i]
-			name := namedRule{v, chain.Name, r.String(), 0}
+			name := namedRule{at: v, chain: chain.Name, text: r.String()}
 			name.equalsBefore, equal[name.text] = equal[name.text], equal[name.text]+1
-			last, known := before.last[name]
-			if r.Counters.Known && r.Counters.Packets == 0 || !known && before.at != 0 && before.sets[v] {
-				last = u.at
-			}
-			if u.last[name] = last; last != 0 {
-				u.until[evaluate.RuleRef{Variant: v, Table: table.Name, Chain: chain.Name, Position: i + 1}] = last
-			}
+			u.names[evaluate.RuleRef{Variant: v, Table: table.Name, Chain: chain.Name, Position: i + 1}] = name
+			u.note(name, r.Counters.Known && r.Counters.Packets == 0, before.sets[v], u.at, before)
 		}
 	}
 }
 
+// note notes a rule that counted no packet, or that was not there before although its like was read then.
+func (u *unmet) note(name namedRule, none, wasRead bool, at int64, before *unmet) {
+	last, known := before.last[name]
+	if none || !known && wasRead && before.at != 0 {
+		last = at
+	}
+	u.last[name] = last
+}
+
+// name is the rule that stands at a place.
+func (u *unmet) name(r evaluate.RuleRef) namedRule {
+	if r.Handle != 0 {
+		return namedRule{table: r.Table, handle: r.Handle}
+	}
+	return u.names[r]
+}
+
 // of is until when no packet had met one of the rules of an explanation; 0 where that is not known of any.
 func (u *unmet) of(e *Explanation) int64 {
-	if e.Confidence != Exact && e.Confidence != Inferred || len(u.until) == 0 {
+	if !e.names() {
 		return 0
 	}
-	return max(u.until[e.DNAT], u.until[e.SNAT])
+	return max(u.last[u.name(e.DNAT)], u.last[u.name(e.SNAT)])
+}
+
+// names tells that an explanation names rules, without several being possible.
+func (e *Explanation) names() bool {
+	return (e.Confidence == Exact || e.Confidence == Inferred) && !e.Rule().IsZero()
 }
 
 // dated is an explanation of a flow by rules that no packet had met until then.

@@ -2,6 +2,7 @@ package explain
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -58,17 +59,17 @@ func TestOlderThanItsRule(t *testing.T) {
 		}
 	}
 	counted(sets, 0)
-	x.SetRulesAt(map[rules.Variant]*rules.Ruleset{{Family: rules.IPv6}: {Family: rules.IPv6}}, facts.Host(nil), read)
+	x.SetRulesAt(map[rules.Variant]*rules.Ruleset{{Family: rules.IPv6}: {Family: rules.IPv6}}, facts.Host(nil), Read{Rules: read})
 	counted(sets, 1)
-	x.SetRulesAt(sets, facts.Host(nil), read+1)
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: read + 1})
 	check("the rules of one variant are read after those of another", Exact, Exact)
 	counted(sets, 0)
 	x.SetRules(sets, facts.Host(nil))
 	check("it is not known when the rules were read", Exact, Exact)
-	x.SetRulesAt(sets, facts.Host(nil), read)
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: read})
 	check("no packet has met them", Inferred, Exact)
 	counted(sets, 3)
-	x.SetRulesAt(sets, facts.Host(nil), read+100)
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: read + 100})
 	check("packets have met them since", Inferred, Exact)
 	groups, total, err := table.Groups(context.Background(), nil, flow.GroupByRule, flow.GroupsByFlows, -1, 0)
 	if err != nil || total != 1 || groups[0].Flows != 3 {
@@ -88,6 +89,46 @@ func TestOlderThanItsRule(t *testing.T) {
 			}
 		}
 	}
-	x.SetRulesAt(sets, facts.Host(nil), read+200)
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: read + 200})
 	check("they were not there when the others were read", Inferred, Inferred)
+}
+
+// TestMadeByAnotherRule: where another rule fits a flow since than the one that explained it, it did not make it, whatever has
+// changed: here which addresses are this host's.
+func TestMadeByAnotherRule(t *testing.T) {
+	const rule = "-A PREROUTING -p tcp -m tcp --dport 81 %s-j DNAT --to-destination 192.168.0.3\n"
+	facts, sets := explainGateway(t, fmt.Sprintf(rule+rule, "-m addrtype --dst-type LOCAL ", ""))
+	counted(sets, 1)
+	table := flow.NewFlows()
+	x := NewExplainer(table)
+	begin := func(id uint32, client string, at int64) *flow.Flow {
+		f := explainedFlow(id, client, "203.0.113.1:81", "192.168.0.3:81", client)
+		b := &flow.Batch{At: at}
+		change := b.Next()
+		change.Kind, change.Flow = flow.EventNew, f
+		table.Apply(b)
+		return &f
+	}
+	check := func(when string, f *flow.Flow, position int, older bool) {
+		t.Helper()
+		for range 2 { // before it is asked, and after
+			now, _, _ := table.Lookup(f.Key())
+			if e := x.Of(&now); e.DNAT.Position != position || e.Older != older || (e.Confidence == Exact) == older {
+				t.Errorf("%s: by %d, %s, older %v", when, e.DNAT.Position, e.Confidence, e.Older)
+			}
+			x.Work(10)
+		}
+	}
+	before := begin(1, "198.51.100.7:4000", 10)
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: 1})
+	check("at first", before, 2, false)
+	facts.Addresses, facts.Routes = facts.Addresses[1:], facts.Routes[:len(facts.Routes)-2]
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: 1})
+	after := begin(2, "198.51.100.7:4001", 20)
+	check("another rule fits since", before, 3, true)
+	check("it began since", after, 3, false)
+	counted(sets, 5)
+	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: 30})
+	check("the counters are others", before, 3, true)
+	check("the counters are others", after, 3, false)
 }

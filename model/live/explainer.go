@@ -24,6 +24,7 @@ type Explainer struct {
 	mu    sync.Mutex
 	sets  map[rules.Variant]*rules.Ruleset
 	read  time.Time // when they were
+	seen  time.Time // when native tables were
 	whole time.Time // when all flows were known first
 	facts *facts.Facts
 	news  chan struct{} // other rules or facts
@@ -87,6 +88,9 @@ func (x *Explainer) complete(taken uint64, more bool) bool {
 func (x *Explainer) SetFacts(f *facts.Facts) {
 	x.mu.Lock()
 	same := x.facts != nil && sameWays(x.facts, f)
+	if x.facts == nil || x.facts.Native != f.Native {
+		x.seen = time.Now()
+	}
 	x.facts = f
 	x.mu.Unlock()
 	if !same {
@@ -202,15 +206,19 @@ func restAfter(cost time.Duration, changes uint64) time.Duration {
 // takeRules begins to explain by the latest rules, which were asked for so often.
 func (x *Explainer) takeRules() (asked uint64, ok bool) {
 	x.mu.Lock()
-	sets, facts, asked, at := x.sets, x.facts, x.asked, x.read
-	if x.whole.After(at) {
-		at = x.whole
+	sets, facts, asked := x.sets, x.facts, x.asked
+	later := func(at time.Time) int64 {
+		if x.whole.After(at) {
+			at = x.whole
+		}
+		return at.UnixNano()
 	}
+	at := explain.Read{Rules: later(x.read), Native: later(x.seen)}
 	x.mu.Unlock()
 	if sets == nil || facts == nil {
 		return 0, false
 	}
-	x.engine.SetRulesAt(sets, facts.Host(nil), at.UnixNano())
+	x.engine.SetRulesAt(sets, facts.Host(nil), at)
 	return asked, true
 }
 
