@@ -193,8 +193,11 @@ func dropDefaultRoutes() error {
 	return nil
 }
 
-// lostPath is there once what is watched was lost after it had been there.
-const lostPath = runDirectory + "/lost"
+// lostPath is there once what is watched was lost after it had been there, therePath once it had been there.
+const (
+	lostPath  = runDirectory + "/lost"
+	therePath = runDirectory + "/there"
+)
 
 // witness asks until what it asks for has been there and then was answered by somebody else, or by nobody twice in a
 // row, and notes that.
@@ -210,7 +213,9 @@ func (n *Network) witness(ctx context.Context, of trial) {
 		case ctx.Err() != nil:
 			return
 		case of.judge(reply) == "":
-			there, lost = true, 0
+			if lost = 0; !there {
+				there = os.WriteFile(therePath, nil, 0o600) == nil
+			}
 		case there && reply.Outcome == mission.Answered:
 			lost = 2
 		case there:
@@ -243,7 +248,7 @@ func (n *Network) Check(ctx context.Context, name string) ([]mission.Step, error
 		return nil, context.Cause(ctx)
 	}
 	if c.watched != nil {
-		steps = append([]mission.Step{wasLost(*c.watched)}, steps...)
+		steps = append([]mission.Step{n.wasLost(ctx, *c.watched)}, steps...)
 	}
 	return steps, nil
 }
@@ -259,11 +264,25 @@ func (t trial) try(ctx context.Context, n *Network) mission.Step {
 	return s
 }
 
-func wasLost(of trial) mission.Step {
-	_, err := os.Stat(lostPath)
-	s := mission.Step{Want: "client was locked out: " + of.to + " was not the gateway's SSH for a while", OK: err == nil, Saw: "it was lost, and noticed"}
-	if err != nil {
-		s.Saw = "it has answered all the time"
+// wasLost tells what the witness has seen of what is watched, and of what has only just changed what is there now.
+func (n *Network) wasLost(ctx context.Context, of trial) mission.Step {
+	noted := func(path string) bool {
+		_, err := os.Stat(path)
+		return err == nil
+	}
+	s := mission.Step{Want: "client was locked out: " + of.to + " was not the gateway's SSH for a while", OK: noted(lostPath), Saw: "it was lost, and noticed"}
+	if s.OK {
+		return s
+	}
+	switch now := n.Send(ctx, of.request()); {
+	case !noted(therePath):
+		s.Saw = "it has not been seen to answer yet, so that it cannot be lost"
+	case of.judge(now) == "":
+		s.Saw = "it has answered each time it was asked so far"
+	case now.Outcome == mission.Answered:
+		s.OK = true
+	default:
+		s.Saw = "it does not answer now; it counts as lost once nobody has answered twice, which takes some seconds"
 	}
 	return s
 }
