@@ -69,11 +69,13 @@ func (f *Forward) meant(words []string) bool {
 
 // Seek finds the forward that a person means, as FindForward does, or by a packet: the rule that translates what
 // clients ask for, even where it names no address. Where no rule forwards it the findings say what becomes of the
-// packet instead, from each way in. The error is that the text names neither.
+// packet instead, from each way in; where one does from some of the ways, what was found about it comes after what becomes of
+// it from those before. The error is that the text names neither.
 func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 	x := examine(g)
 	f, err := FindForward(x.forwards, text)
-	if err == nil {
+	passing := err == nil && f.passing && !f.isNamed(text) // the address that it matches is only an example
+	if err == nil && !passing {
 		return f, nil, nil
 	}
 	if f, ok := x.seekLeft(text); ok {
@@ -83,8 +85,8 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 		return Forward{}, found, nil
 	}
 	proto, all, ok := x.parseAsked(text)
-	if !ok {
-		return Forward{}, nil, err
+	if !ok || passing && asksElsewhere(x, all) {
+		return f, nil, err
 	}
 	var found []Finding
 	for _, asked := range all {
@@ -99,15 +101,32 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 				f.aim(asked.Addr(), asked.Port())
 				x.serve(&f, f.rule, asked.Port())
 				x.settle(&f)
+				if len(found) > 0 {
+					return Forward{}, append(found, ExamineForward(g, f)...), nil
+				}
 				return f, nil, nil
 			}
 			found = append(found, unforwarded(x, &way, proto, asked))
 		}
 	}
-	if len(found) == 0 {
-		return Forward{}, nil, err
+	switch {
+	case len(found) == 0:
+		return f, nil, err
+	case passing:
+		found = append(found, ExamineForward(g, f)...)
 	}
 	return Forward{}, found, nil
+}
+
+// asksElsewhere tells that no address is this host's.
+func asksElsewhere(x *Examination, all []netip.AddrPort) bool {
+	return !slices.ContainsFunc(all, func(a netip.AddrPort) bool { return x.IsLocal(a.Addr()) })
+}
+
+// isNamed tells that a text is the name of its rule.
+func (f *Forward) isNamed(text string) bool {
+	words := strings.Fields(text)
+	return named(words, f.Rule) || len(words) == 2 && strings.EqualFold(words[0], f.Rule.Chain) && words[1] == strconv.Itoa(f.Rule.Position)
 }
 
 // translator is the forward that translates a packet.
@@ -206,7 +225,7 @@ func (n network) parseAsked(text string) (proto rules.Protocol, asked []netip.Ad
 	words := strings.Fields(strings.ReplaceAll(text, "/", " "))
 	if len(words) == 2 {
 		p, ok := rules.ParseProtocol(words[0])
-		if !ok {
+		if _, err := strconv.Atoi(words[0]); !ok || err == nil { // 8080/tcp
 			words[0], words[1] = words[1], words[0]
 			p, ok = rules.ParseProtocol(words[0])
 		}

@@ -166,11 +166,17 @@ func untrackedBy(x *Examination, f *Forward, way *fate, v evaluate.Visit) Findin
 		return found
 	}
 	line := fmt.Sprintf("-A %%s -d %s", whole(f.Asked.Addr()))
+	if in := f.via.in; f.passing { // the address is an example
+		if in.Any() || in.Not {
+			return found
+		}
+		line = "-A %s -i " + rules.Quote(in.Name)
+	}
 	if proto := rules.ProtoName(f.Proto); f.Proto.HasPorts() && f.Asked.Port() != 0 {
 		line += fmt.Sprintf(" -p %s -m %s --dport %d", proto, proto, f.Asked.Port())
 	}
 	if step, ok := x.insert(way.hook(v.RuleRef), line+" -j ACCEPT", "what is translated has to be tracked"); ok {
-		plan := rules.Plan{Title: "Have what is for " + f.Asked.String() + " tracked", Steps: []rules.Step{step}}
+		plan := rules.Plan{Title: "Have what is for " + f.askedText() + " tracked", Steps: []rules.Step{step}}
 		if t, ok := x.after(plan); ok {
 			if after := t.fate(f.packet); after.translates() && after.by(f.Rule) {
 				found.Cure = plan
