@@ -32,6 +32,15 @@ COMMIT
 	listen := func(g *Gateway) {
 		g.Facts.Listeners = []facts.Listener{{Proto: rules.TCP, Address: netip.MustParseAddrPort("0.0.0.0:22"), Process: "sshd"}}
 	}
+	proxy := func(g *Gateway) { // for the inside alone, of whatever address
+		listen(g)
+		r, err := rules.Parse("-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888")
+		if err != nil {
+			t.Fatal(err)
+		}
+		chain, _ := g.Sets[nft4].Chain("nat", "PREROUTING")
+		chain.Rules = append(chain.Rules, r)
+	}
 	for _, test := range []struct {
 		name, text string
 		spoil      func(*Gateway)
@@ -47,6 +56,9 @@ COMMIT
 		{"a port alone", "8443/tcp", nil, "192.168.0.5:443", 0, ""},
 		{"a port alone that nobody takes", "tcp/25", listen, "", SeverityWarning, "for tcp 203.0.113.1:25"},
 		{"a rule that is no forward", "prerouting 1", nil, "", SeverityNote, "No finding is about this rule"},
+		{"taken from inside alone", "tcp 203.0.113.1:80", proxy, "", SeverityWarning, "by wan0 for tcp 203.0.113.1:80 another destination: it is for this host, where no program listens"},
+		{"its port alone", "80", proxy, "", SeverityWarning, "by wan0 for tcp 203.0.113.1:80"},
+		{"its port and protocol", "80/tcp", proxy, "", SeverityWarning, "by wan0 for tcp 203.0.113.1:80"},
 		{"listeners were not read", "tcp 203.0.113.1:25", nil, "", SeverityUnknown, "not known"},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -57,6 +57,8 @@ type Source struct {
 	asking          atomic.Bool // a refresh of visible rows is under way
 	health          atomic.Pointer[facts.Health]
 	garbage         int // as a part of the heap, in percent, as last set
+	most            int // flows since memory was given back
+	few             bool
 }
 
 // eventsKept is how many events can be looked back at.
@@ -169,6 +171,22 @@ func (s *Source) limitHeap() {
 		s.garbage = percent
 		debug.SetGCPercent(percent)
 	}
+	s.giveBack(s.flows.Len())
+}
+
+// manyFlows is how many have made a heap that is worth giving back when most of them have gone.
+const manyFlows = 50_000
+
+// giveBack gives memory back to the system when three quarters of many flows have gone, and stay away until the next look.
+// Go itself takes minutes for that, longer where nothing moves any more.
+func (s *Source) giveBack(flows int) {
+	s.most = max(s.most, flows)
+	few := s.most >= manyFlows && flows <= s.most/4
+	if few && s.few {
+		debug.FreeOSMemory()
+		s.most, few = flows, false
+	}
+	s.few = few
 }
 
 // Explainer explains the flows of the table; it is to be told of rules and facts.
