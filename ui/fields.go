@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -133,7 +134,12 @@ func (f *fields) paste(s string) {
 		f.said = status{text: "nothing was pasted: " + strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + "; Import takes commands", failed: true, brief: true}
 		return
 	}
-	f.list[f.at].paste(strings.TrimSpace(s))
+	s = strings.TrimSpace(s)
+	if n := strings.Count(s, "\n") + 1; n > 1 {
+		f.said = status{text: fmt.Sprintf("nothing was pasted: %d lines, and %s is one; Import takes commands", n, strings.TrimSpace(f.list[f.at].title())), failed: true, brief: true}
+		return
+	}
+	f.list[f.at].paste(s)
 }
 
 // actions are the keys of the fields; plan shows what they make, which enter does in the last one.

@@ -16,6 +16,7 @@ func (s *flowsScreen) Typing() bool { return s.filter.open }
 // Paste goes to the filter line.
 func (s *flowsScreen) Paste(t string) tea.Cmd {
 	if !s.filter.open {
+		s.refusePasted(t)
 		return nil
 	}
 	s.filter.paste(t)

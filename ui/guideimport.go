@@ -52,14 +52,24 @@ type importedMsg struct {
 }
 
 // openImport opens the dialog for pasted commands, with what was typed into it before.
-func (d *desk) openImport() tea.Cmd {
+func (d *desk) openImport() tea.Cmd { return d.importAlso("") }
+
+// importAlso opens it with commands after that.
+func (d *desk) importAlso(commands string) tea.Cmd {
 	x := newImport(d)
 	d.open(x)
-	if strings.TrimSpace(d.pasted.text) == "" {
+	x.kept = strings.TrimSpace(d.pasted.text) != ""
+	switch {
+	case !x.kept && commands == "":
 		return nil
+	case !x.kept:
+		return x.Paste(commands)
+	case commands == "":
+		return x.restore(d.pasted)
 	}
-	x.kept = true
-	return x.restore(d.pasted)
+	restored := x.restore(d.pasted)
+	x.area.InsertString("\n")
+	return tea.Batch(restored, x.Paste(commands))
 }
 
 // openEdit opens the dialog on the command that replaces something, under a title.

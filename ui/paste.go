@@ -2,6 +2,7 @@ package ui
 
 import (
 	"regexp"
+	"strings"
 
 	tea "charm.land/bubbletea/v2"
 )
@@ -19,17 +20,26 @@ func (a *App) paste(pasted string) tea.Cmd {
 		return a.pasteSearch(pasted)
 	case takes && (a.typing() || a.top() != nil):
 		return in.Paste(pasted)
+	case a.top() != nil && strings.TrimSpace(pasted) != "":
+		a.refuse("nothing was pasted: there is no text to type here; esc closes it")
+		return nil
 	case a.top() != nil:
 		return nil
 	case commandLines.MatchString(pasted) && (a.gw.ReadOnly || a.set() == nil):
 		a.refuse(a.onlyLooks())
 		return nil
 	case commandLines.MatchString(pasted):
-		x := newImport(&a.desk)
-		a.open(x)
-		return x.Paste(pasted)
+		return a.importAlso(pasted)
 	case takes:
 		return in.Paste(pasted)
 	}
+	a.refusePasted(pasted)
 	return nil
+}
+
+// refusePasted says of text that nothing takes why.
+func (d *desk) refusePasted(pasted string) {
+	if strings.TrimSpace(pasted) != "" {
+		d.refuse("nothing was pasted: no command of iptables or nft is in it")
+	}
 }

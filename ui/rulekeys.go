@@ -16,10 +16,12 @@ func (s *rulesScreen) Typing() bool { return s.filter.open }
 
 // Paste goes to the filter line.
 func (s *rulesScreen) Paste(t string) tea.Cmd {
-	if s.filter.open {
-		s.filter.paste(t)
-		s.list()
+	if !s.filter.open {
+		s.refusePasted(t)
+		return nil
 	}
+	s.filter.paste(t)
+	s.list()
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -161,18 +162,20 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 				continue
 			}
 			o.asking = o.asks(q)
-			unknown := printed == 0 && (feed.Listings == 1 || o.asking) && o.source.Table().Len() > 0 && now.Sub(due) < topPatience
 			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano(), feed.CountedAt); err != nil {
 				return nil
 			}
-			if now.Before(due) || unknown {
+			if now.Before(due) {
 				continue
 			}
-			due = now.Add(o.interval)
 			found, err := talkers.Group(ctx, o.source.Table(), q.Condition(), o.grouping, flow.GroupsByMinute, o.limit, now.UnixNano(), feed.CountedAt)
 			if err != nil {
 				return nil
 			}
+			if printed == 0 && (o.asking || unrated(found.Groups)) && now.Sub(due) < topPatience {
+				continue
+			}
+			due = now.Add(o.interval)
 			if err := o.print(ctx, out, found.Groups, printed > 0); err != nil {
 				return err
 			}
@@ -187,6 +190,12 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 func (o *topOptions) asks(q filter.Query) bool {
 	byRule, _ := o.source.RuleFlows()
 	return byRule == nil && (o.grouping == flow.GroupByRule || q.NeedsRules())
+}
+
+// unrated tells that the kernel counts what groups move, and that no rate is known yet.
+func unrated(groups []flow.Group) bool {
+	return slices.ContainsFunc(groups, func(g flow.Group) bool { return g.Counted > 0 }) &&
+		!slices.ContainsFunc(groups, func(g flow.Group) bool { return g.RateKnown() })
 }
 
 // topTold is a group as JSON; what is not counted is absent.
