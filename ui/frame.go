@@ -154,9 +154,11 @@ func (a *App) flowCount(room int) (count string) {
 }
 
 func (a *App) flowCountAs(word string, limit bool) string {
-	n := uint64(a.gw.Flows.Table().Len())
-	s := a.look.Faint.Render(word) + a.look.Text.Render(text.Exact(n))
-	h := a.gw.Flows.Health()
+	n, h, about := uint64(a.gw.Flows.Table().Len()), a.gw.Flows.Health(), ""
+	if a.gw.Flows.Feed().Lost && h.Count > 0 { // many of those may have ended: the kernel's own number is of some seconds ago
+		n, about = uint64(h.Count), "~"
+	}
+	s := a.look.Faint.Render(word) + a.look.Text.Render(about+text.Exact(n))
 	if h.Max == 0 || !limit {
 		return s
 	}
