@@ -2,6 +2,7 @@ package guide
 
 import (
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -129,5 +130,18 @@ func TestWrongAnswersSayWhatWouldWork(t *testing.T) {
 		if a.Wrong() && len(a.Plan.Steps) > 0 {
 			t.Errorf("%T%+v: a plan although it cannot work", c.recipe, c.recipe)
 		}
+	}
+}
+
+// A proxy at another port than the one that what passes goes to now would never be asked, or the one that is.
+func TestProxyBesideAnother(t *testing.T) {
+	const redirected = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888\nCOMMIT\n"
+	told := func(p Proxy) bool {
+		return slices.ContainsFunc(p.Advise(gateway(t, redirected)).Objections, func(o Objection) bool {
+			return o.Warning && strings.Contains(o.String(), "rule 1 of PREROUTING sends it to 192.168.0.1:8888 now")
+		})
+	}
+	if !told(Proxy{In: "lan0", Port: "80", ToPort: "9999"}) || told(Proxy{In: "lan0", Port: "80", ToPort: "8888"}) || told(Proxy{In: "lan0", Port: "81", ToPort: "9999"}) {
+		t.Error("another proxy at the port is not told of, or where there is none")
 	}
 }

@@ -66,8 +66,10 @@ func (p Proxy) Advise(h Host) Advice {
 	if local {
 		match += " -m addrtype ! --dst-type LOCAL"
 	}
-	b.translate(rule("%s -j REDIRECT --to-ports %d", match, to.Lo), 0,
-		fmt.Sprintf("Packets that arrive on %s for port %s, whatever their destination, are redirected to port %d of this host. What the proxy itself sends passes OUTPUT and is not redirected, so there is no loop.", p.In, portText(port), to.Lo))
+	if !b.redirected(p, number, port, to.Lo) {
+		b.translate(rule("%s -j REDIRECT --to-ports %d", match, to.Lo), 0,
+			fmt.Sprintf("Packets that arrive on %s for port %s, whatever their destination, are redirected to port %d of this host. What the proxy itself sends passes OUTPUT and is not redirected, so there is no loop.", p.In, portText(port), to.Lo))
+	}
 	b.passProxy(p, number, port, to.Lo)
 	b.proof.Protocol, b.proof.In, b.proof.Port = number, p.In, port.Lo
 	b.proof.Try = fmt.Sprintf("from a machine behind %s, open a connection to port %d of any server", p.In, port.Lo)
@@ -118,15 +120,48 @@ func (b *builder) checkListener(p Proxy, number rules.Protocol, port rules.Ports
 	return false
 }
 
-// passProxy lets the redirected packets through INPUT.
-func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to uint16) {
-	_, net, ok := b.netOf(b.addressOn(p.In))
+// passing is a packet that passes on its way to a server of somebody else.
+func (b *builder) passing(p Proxy, number rules.Protocol, port uint16) evaluate.Packet {
 	src := world(b.family)
-	if ok {
+	if _, net, ok := b.netOf(b.addressOn(p.In)); ok {
 		src = b.someHost(net)
 	}
+	return evaluate.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port, In: p.In}
+}
+
+// redirected tells that a native rule sends all that passes to the proxy already. A rule that sends it to another port is warned
+// of: one of the two would never get anything. Rules of iptables that do the same are found when the rule is added.
+func (b *builder) redirected(p Proxy, number rules.Protocol, port rules.Ports, to uint16) bool {
+	there, at := p.Except == "", evaluate.RuleRef{}
+	for _, n := range []uint16{port.Lo, port.Hi} {
+		path, err := b.evaluator().Evaluate(b.passing(p, number, n))
+		if err != nil {
+			return false
+		}
+		for _, o := range path.Outcomes {
+			here := o.Dst.Addr == b.addressOn(p.In) && o.Dst.Ports.Contains(to)
+			if !o.DNATBy.IsZero() && !here {
+				b.warn("to", "", "rule %d of %s sends it to %s now: of the two rules only one would get it; delete that one, or change it", o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
+				return false
+			}
+			there = there && path.Certain && here && o.DNATBy.Backend == rules.Native
+			at = o.DNATBy
+		}
+	}
+	if there && !at.IsZero() {
+		b.note("rule %d of %s already sends it there: %s", at.Position, at.Chain, b.lineOf(at))
+		b.proof.Translating = append(b.proof.Translating, b.watched(at))
+		return true
+	}
+	return false
+}
+
+// passProxy lets the redirected packets through INPUT.
+func (b *builder) passProxy(p Proxy, number rules.Protocol, port rules.Ports, to uint16) {
+	passing := b.passing(p, number, port.Lo)
+	src := passing.Src
 	b.pass(passage{
-		evaluate.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port.Lo, In: p.In},
+		passing,
 		rule("-A INPUT -i %s -p %s -m %s --dport %d -j ACCEPT", link(p.In), p.Protocol, p.Protocol, to),
 		fmt.Sprintf("After the redirect the packets are for this host itself, and its firewall blocks them at port %d.", to),
 	})
