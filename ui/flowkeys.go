@@ -16,7 +16,7 @@ func (s *flowsScreen) Typing() bool { return s.filter.open }
 // Paste goes to the filter line.
 func (s *flowsScreen) Paste(t string) tea.Cmd {
 	if !s.filter.open {
-		s.refusePasted(t)
+		s.refusePasted(t, noCommand)
 		return nil
 	}
 	s.filter.paste(t)

@@ -58,18 +58,14 @@ func (d *desk) openImport() tea.Cmd { return d.importAlso("") }
 func (d *desk) importAlso(commands string) tea.Cmd {
 	x := newImport(d)
 	d.open(x)
-	x.kept = strings.TrimSpace(d.pasted.text) != ""
-	switch {
-	case !x.kept && commands == "":
-		return nil
-	case !x.kept:
+	left := d.pasted
+	if x.kept = strings.TrimSpace(left.text) != ""; !x.kept {
 		return x.Paste(commands)
-	case commands == "":
-		return x.restore(d.pasted)
 	}
-	restored := x.restore(d.pasted)
-	x.area.InsertString("\n")
-	return tea.Batch(restored, x.Paste(commands))
+	if commands != "" {
+		left.text = strings.TrimRight(left.text, "\n") + "\n" + pastedLines(commands)
+	}
+	return x.restore(left)
 }
 
 // openEdit opens the dialog on the command that replaces something, under a title.
@@ -155,8 +151,13 @@ func (x *importDialog) Paste(pasted string) tea.Cmd {
 		x.input.paste(strings.TrimSpace(pasted))
 		return nil
 	}
-	x.area.InsertString(strings.TrimRight(strings.ReplaceAll(pasted, "\r\n", "\n"), "\n"))
+	x.area.InsertString(pastedLines(pasted))
 	return x.read()
+}
+
+// pastedLines are lines as they were pasted, whatever they end in.
+func pastedLines(pasted string) string {
+	return strings.TrimRight(strings.ReplaceAll(pasted, "\r\n", "\n"), "\n")
 }
 
 // Asks is the plan that the text makes.

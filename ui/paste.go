@@ -20,10 +20,8 @@ func (a *App) paste(pasted string) tea.Cmd {
 		return a.pasteSearch(pasted)
 	case takes && (a.typing() || a.top() != nil):
 		return in.Paste(pasted)
-	case a.top() != nil && strings.TrimSpace(pasted) != "":
-		a.refuse("nothing was pasted: there is no text to type here; esc closes it")
-		return nil
 	case a.top() != nil:
+		a.refusePasted(pasted, "there is no text to type here; esc closes it")
 		return nil
 	case commandLines.MatchString(pasted) && (a.gw.ReadOnly || a.set() == nil):
 		a.refuse(a.onlyLooks())
@@ -33,13 +31,16 @@ func (a *App) paste(pasted string) tea.Cmd {
 	case takes:
 		return in.Paste(pasted)
 	}
-	a.refusePasted(pasted)
+	a.refusePasted(pasted, noCommand)
 	return nil
 }
 
-// refusePasted says of text that nothing takes why.
-func (d *desk) refusePasted(pasted string) {
+// noCommand is why text is not imported.
+const noCommand = "no command of iptables or nft is in it"
+
+// refusePasted says why text is not taken.
+func (d *desk) refusePasted(pasted, why string) {
 	if strings.TrimSpace(pasted) != "" {
-		d.refuse("nothing was pasted: no command of iptables or nft is in it")
+		d.refuse("nothing was pasted: " + why)
 	}
 }

@@ -17,7 +17,7 @@ func (s *rulesScreen) Typing() bool { return s.filter.open }
 // Paste goes to the filter line.
 func (s *rulesScreen) Paste(t string) tea.Cmd {
 	if !s.filter.open {
-		s.refusePasted(t)
+		s.refusePasted(t, noCommand)
 		return nil
 	}
 	s.filter.paste(t)

@@ -99,7 +99,7 @@ func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *s
 		return err
 	}
 	app := ui.New(ctx, gw, ui.Options{UTF8: theme.UTF8(os.Getenv), Settings: settings, Complaints: complaints})
-	err = show(ctx, app, o.plain || dumb(os.Getenv))
+	err = show(ctx, app, o.plain || os.Getenv("TERM") == "dumb") // which cannot move its cursor
 	sayLeft(ctx, app)
 	switch {
 	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
@@ -109,9 +109,6 @@ func runScreens(ctx context.Context, o tuiOptions, open func(context.Context, *s
 	}
 	return nil
 }
-
-// dumb tells that the terminal cannot move its cursor, as that of an editor's shell or of a program that drives others.
-func dumb(getenv func(string) string) bool { return getenv("TERM") == "dumb" }
 
 // show runs the screens until they are left.
 func show(ctx context.Context, app *ui.App, plain bool) error {

@@ -10,8 +10,13 @@ const giveWayStep = time.Millisecond
 
 // way is for how long Follow leaves the processor to others. It is safe for concurrent use.
 type way struct {
-	until, since, barred atomic.Int64 // in nanoseconds since 1970; until is 0 where nobody wants it
+	until, since, barred atomic.Int64 // in nanoseconds since began; until is 0 where nobody wants it
 }
+
+// began is when this program did: a clock that is set back does not make Follow wait.
+var began = time.Now()
+
+func sinceBegan() int64 { return int64(time.Since(began)) }
 
 // give begins for so long at most, unless as much time has not gone by since the last one as that one took: whoever keeps a key
 // pressed does not keep events from being read.
@@ -35,15 +40,15 @@ func (w *way) end(now int64) {
 // that is busy one of them has to wait, and the kernel keeps the events meanwhile. 0 ends that. It does not block.
 func (t *Table) GiveWay(most time.Duration) {
 	if most <= 0 {
-		t.way.end(now())
+		t.way.end(sinceBegan())
 		return
 	}
-	t.way.give(now(), most)
+	t.way.give(sinceBegan(), most)
 }
 
 // giveWay waits as long as that is wanted, where the kernel has room for the events of so long.
 func (f *follower) giveWay() {
-	for f.frame >= giveWayStep && now() < f.table.way.until.Load() {
+	for most := sinceBegan() + int64(f.frame); f.frame >= giveWayStep && sinceBegan() < min(most, f.table.way.until.Load()); {
 		time.Sleep(giveWayStep)
 	}
 }

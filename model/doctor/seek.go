@@ -124,9 +124,11 @@ func asksElsewhere(x *Examination, all []netip.AddrPort) bool {
 }
 
 // isNamed tells that a text is the name of its rule.
-func (f *Forward) isNamed(text string) bool {
-	words := strings.Fields(text)
-	return named(words, f.Rule) || len(words) == 2 && strings.EqualFold(words[0], f.Rule.Chain) && words[1] == strconv.Itoa(f.Rule.Position)
+func (f *Forward) isNamed(text string) bool { return names(strings.Fields(text), f.Rule) }
+
+// names tells that words are the name of a rule, with its table or without.
+func names(words []string, r evaluate.RuleRef) bool {
+	return named(words, r) || len(words) == 2 && strings.EqualFold(words[0], r.Chain) && words[1] == strconv.Itoa(r.Position)
 }
 
 // translator is the forward that translates a packet.
@@ -155,9 +157,7 @@ func named(words []string, r evaluate.RuleRef) bool {
 // seekLeft is the forward that a person names by its rule, among those that are not listed.
 func (x *Examination) seekLeft(text string) (Forward, bool) {
 	words := strings.Fields(text)
-	i := slices.IndexFunc(x.left, func(at evaluate.RuleRef) bool {
-		return named(words, at) || len(words) == 2 && strings.EqualFold(at.Chain, words[0]) && words[1] == strconv.Itoa(at.Position)
-	})
+	i := slices.IndexFunc(x.left, func(at evaluate.RuleRef) bool { return names(words, at) })
 	if i < 0 {
 		return Forward{}, false
 	}

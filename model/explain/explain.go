@@ -197,7 +197,9 @@ func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evalu
 	x.evaluator = evaluator
 	x.chains = chains
 	x.memory.begin(classes)
-	if at.Rules != 0 {
+	if x.past == nil || at.Rules == 0 {
+		x.past = map[uint16]*past{}
+	} else {
 		x.keepPast()
 	}
 	x.unmet.see(sets, host.Native.Ruleset(), at)

@@ -19,9 +19,6 @@ type past struct {
 
 // keepPast remembers the explanations of the generation that ends.
 func (x *Explainer) keepPast() {
-	if x.past == nil {
-		x.past = map[uint16]*past{}
-	}
 	p := &past{known: x.known, moved: map[[2]uint32]uint32{}}
 	for i := range x.known {
 		p.names = append(p.names, x.unmet.both(&x.known[i]))

@@ -58,6 +58,9 @@ func (u *unmet) seeTable(v rules.Variant, table *rules.Table, before *unmet) {
 		equal := map[string]int{}
 		for i := range chain.Rules {
 			r := &chain.Rules[i]
+			if !r.Target.Kind.Translates() {
+				continue
+			}
 			name := namedRule{at: v, chain: chain.Name, text: r.String()}
 			name.equalsBefore, equal[name.text] = equal[name.text], equal[name.text]+1
 			u.names[evaluate.RuleRef{Variant: v, Table: table.Name, Chain: chain.Name, Position: i + 1}] = name

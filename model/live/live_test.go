@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -244,3 +245,17 @@ type heap struct{}
 
 func (heap) Take() *flow.Room { return new(flow.Room) }
 func (heap) Give(*flow.Room)  {}
+
+// TestEbb: memory is given back once, when most of many flows have gone for good.
+func TestEbb(t *testing.T) {
+	var e ebb
+	var told []bool
+	for _, flows := range []int{10, 1_000, 1_000, 200_000, 190_000, 40_000, 60_000, 40_000, 30_000, 30_000, 100, 100} {
+		told = append(told, e.over(flows))
+	}
+	want := make([]bool, len(told))
+	want[8] = true // the second look at few
+	if !slices.Equal(told, want) {
+		t.Errorf("%v", told)
+	}
+}

@@ -57,8 +57,7 @@ type Source struct {
 	asking          atomic.Bool // a refresh of visible rows is under way
 	health          atomic.Pointer[facts.Health]
 	garbage         int // as a part of the heap, in percent, as last set
-	most            int // flows since memory was given back
-	few             bool
+	ebb             ebb
 }
 
 // eventsKept is how many events can be looked back at.
@@ -171,22 +170,30 @@ func (s *Source) limitHeap() {
 		s.garbage = percent
 		debug.SetGCPercent(percent)
 	}
-	s.giveBack(s.flows.Len())
+	if s.ebb.over(s.flows.Len()) { // Go itself takes minutes to give memory back, longer where nothing moves any more
+		debug.FreeOSMemory()
+	}
 }
 
 // manyFlows is how many have made a heap that is worth giving back when most of them have gone.
 const manyFlows = 50_000
 
-// giveBack gives memory back to the system when three quarters of many flows have gone, and stay away until the next look.
-// Go itself takes minutes for that, longer where nothing moves any more.
-func (s *Source) giveBack(flows int) {
-	s.most = max(s.most, flows)
-	few := s.most >= manyFlows && flows <= s.most/4
-	if few && s.few {
-		debug.FreeOSMemory()
-		s.most, few = flows, false
+// ebb watches for many flows to have gone.
+type ebb struct {
+	most int // since it was over last
+	few  bool
+}
+
+// over tells that three quarters of many flows have gone, and had at the look before.
+func (e *ebb) over(flows int) bool {
+	e.most = max(e.most, flows)
+	before := e.few
+	e.few = e.most >= manyFlows && flows <= e.most/4
+	if !before || !e.few {
+		return false
 	}
-	s.few = few
+	*e = ebb{most: flows}
+	return true
 }
 
 // Explainer explains the flows of the table; it is to be told of rules and facts.

@@ -129,12 +129,13 @@ func (b *builder) passing(p Proxy, number rules.Protocol, port uint16) evaluate.
 	return evaluate.Packet{Protocol: number, Src: src, Dst: world(b.family), SrcPort: 40000, DstPort: port, In: p.In}
 }
 
-// redirected tells that a native rule sends all that passes to the proxy already. A rule that sends it to another port is warned
-// of: one of the two would never get anything. Rules of iptables that do the same are found when the rule is added.
+// redirected tells that a native rule sends all that passes to the proxy already, as far as some packets show: from two machines,
+// to two servers. A rule that sends it to another port is warned of: one of the two would never get anything. Rules of iptables
+// that do the same are found when the rule is added.
 func (b *builder) redirected(p Proxy, number rules.Protocol, port rules.Ports, to uint16) bool {
-	there, at := p.Except == "", evaluate.RuleRef{}
-	for _, n := range []uint16{port.Lo, port.Hi} {
-		path, err := b.evaluator().Evaluate(b.passing(p, number, n))
+	there, at := p.Except == "" && port.Single(), evaluate.RuleRef{}
+	for _, packet := range b.passingSome(p, number, port) {
+		path, err := b.evaluator().Evaluate(packet)
 		if err != nil {
 			return false
 		}
@@ -144,7 +145,7 @@ func (b *builder) redirected(p Proxy, number rules.Protocol, port rules.Ports, t
 				b.warn("to", "", "rule %d of %s sends it to %s now: of the two rules only one would get it; delete that one, or change it", o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
 				return false
 			}
-			there = there && path.Certain && here && o.DNATBy.Backend == rules.Native
+			there = there && path.Certain && here && o.DNATBy.Backend == rules.Native && (at.IsZero() || at == o.DNATBy)
 			at = o.DNATBy
 		}
 	}
@@ -154,6 +155,24 @@ func (b *builder) redirected(p Proxy, number rules.Protocol, port rules.Ports, t
 		return true
 	}
 	return false
+}
+
+// passingSome are packets of different machines to different servers, and to the first and the last port.
+func (b *builder) passingSome(p Proxy, number rules.Protocol, port rules.Ports) []evaluate.Packet {
+	first := b.passing(p, number, port.Lo)
+	last := b.passing(p, number, port.Hi)
+	if next := first.Src.Next(); next != b.addressOn(p.In) {
+		last.Src = next
+	} else {
+		last.Src = next.Next()
+	}
+	last.Dst = netip.MustParseAddr("192.0.2.77")
+	if b.family == rules.IPv6 {
+		last.Dst = netip.MustParseAddr("2001:db8:ffff::77")
+	}
+	crossed := first
+	crossed.Dst = last.Dst
+	return []evaluate.Packet{first, crossed, last}
 }
 
 // passProxy lets the redirected packets through INPUT.
