@@ -49,7 +49,7 @@ type Explanation struct {
 	DNAT, SNAT evaluate.RuleRef // zero: no rule
 	Confidence Confidence
 	// Older tells that it was there when no packet had met its rule yet, or was explained by another one then, for Inferred:
-	// another rule made it, or this one before it was put in anew or its counters were cleared.
+	// another rule made it, or this one before it was added again or its counters were cleared.
 	Older bool
 	// Unseen are the nft tables that may have made it, for Unknown.
 	Unseen string

@@ -8,7 +8,7 @@ import (
 )
 
 // unmet remembers of rules that translate when they were last seen without any packet counted, or not at all: what began before
-// was made by another rule, of which the kernel keeps nothing, or by the same one before it was put in anew or its counters were
+// was made by another rule, of which the kernel keeps nothing, or by the same one before it was added again or its counters were
 // cleared. The kernel has a rule that translates counted once a connection, at its first packet. Times are nanoseconds
 // since 1970, 0 is not known.
 type unmet struct {
