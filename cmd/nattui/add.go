@@ -68,7 +68,7 @@ func (o *addOptions) register(c *cobra.Command) {
 	o.approval.registerTime(f)
 	o.offerVariants(c)
 	offer(c, "proto", "tcp", "udp", "both", "sctp", "icmp")
-	offer(c, "chain", rules.BuiltInChains["nat"]...)
+	_ = c.RegisterFlagCompletionFunc("chain", completeChains)
 	for _, flag := range []string{"in", "out"} {
 		_ = c.RegisterFlagCompletionFunc(flag, completeInterfaces)
 	}
@@ -103,9 +103,9 @@ func (o *addOptions) kind(kind rules.Kind, short, to, example string) *cobra.Com
 		},
 	}
 	c.Flags().StringVar(&o.draft.To, "to", "", to)
-	if kind == rules.DNAT {
-		_ = c.RegisterFlagCompletionFunc("to", completeHosts)
-	}
+	_ = c.RegisterFlagCompletionFunc("to", func(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return completeTo(c, kind)
+	})
 	return c
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,6 +25,7 @@ import (
 // approval are the flags of every command that changes something.
 type approval struct {
 	dryRun, yes bool
+	does        string // what the command does; "" where it changes the rules
 	confirm     confirmation
 	lasts       time.Duration
 	forget      bool
@@ -59,7 +61,7 @@ func (a *approval) check() error {
 		return err
 	}
 	if !a.dryRun && !a.yes && !term.IsTerminal(os.Stdin.Fd()) {
-		return usagef("this changes the rules, and standard input is not a terminal to ask on: use --yes, or --dry-run to see what would run")
+		return usagef("this %s, and standard input is not a terminal to ask on: use --yes, or --dry-run to see what would run", cmp.Or(a.does, "changes the rules"))
 	}
 	return nil
 }

@@ -21,6 +21,9 @@ func (o *deleteOptions) completeRule(c *cobra.Command, args []string, _ string) 
 	if len(args) > 1 {
 		return nil, done
 	}
+	if lines, native := o.completeNativeRule(c, args); native {
+		return lines, done
+	}
 	sets, err := readForCompletion(c.Context())
 	if err != nil {
 		return nil, done

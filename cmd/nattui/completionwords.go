@@ -73,6 +73,40 @@ func completeAddresses(c *cobra.Command, _ []string, _ string) ([]string, cobra.
 	return completeFacts(c, (*facts.Facts).SuggestAddresses)
 }
 
+// completeTo completes where a rule of a kind translates to: another machine, or an address of this host.
+func completeTo(c *cobra.Command, kind rules.Kind) ([]string, cobra.ShellCompDirective) {
+	switch kind {
+	case rules.DNAT:
+		return completeHosts(c, nil, "")
+	case rules.SNAT:
+		return completeAddresses(c, nil, "")
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeChains completes the chain that a rule of the kind is added to: the kernel's that may hold it, and those made here.
+func completeChains(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	var chains []string
+	for _, kind := range []rules.Kind{rules.DNAT, rules.SNAT, rules.Masquerade, rules.Redirect} {
+		if c.Name() == strings.ToLower(kind.Name()) {
+			chains = slices.Clone(rules.ChainsFor(kind))
+		}
+	}
+	sets, err := readForCompletion(c.Context())
+	if err != nil {
+		return chains, cobra.ShellCompDirectiveNoFileComp
+	}
+	for _, set := range sets {
+		nat, ok := set.Table("nat")
+		for i := 0; ok && i < len(nat.Chains); i++ {
+			if name := nat.Chains[i].Name; !slices.Contains(chains, name) && !rules.IsBuiltIn("nat", name) {
+				chains = append(chains, name)
+			}
+		}
+	}
+	return chains, cobra.ShellCompDirectiveNoFileComp
+}
+
 // completePacket completes PROTO SRC[:PORT] DST[:PORT]: the machines that are known, and this host's own addresses.
 func completePacket(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	switch len(args) {

@@ -48,7 +48,7 @@ func (o *deleteOptions) registerPlaces(c *cobra.Command) {
 	c.Flags().StringVar(&o.table, "table", "nat", "another table: "+strings.Join(tableNames[1:], ", ")+"; a native one with its family, such as 'inet nattui'")
 	o.registerNative(c.Flags(), "default: ipv4, or that of the line's addresses", "default: native where only native rules translate, else that of the iptables command")
 	o.offerVariants(c)
-	offer(c, "table", append(tableNames, "inet nattui")...)
+	_ = c.RegisterFlagCompletionFunc("table", completeTables(tableNames))
 	c.ValidArgsFunction = o.completeRule
 }
 
@@ -172,7 +172,7 @@ func (o *deleteOptions) byNumber(set *rules.Ruleset, name string, number int) (*
 		return nil, 0, err
 	}
 	if number > len(chain.Rules) {
-		return nil, 0, missingf("%s has no rule %d: there are %d", text.Safe(name), number, len(chain.Rules))
+		return nil, 0, missingf("%s has no rule %d: it has %s", text.Safe(name), number, rules.Plural(len(chain.Rules), "rule"))
 	}
 	return chain, number, nil
 }

@@ -80,7 +80,7 @@ func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args [
 		return nil, usagef("%q is not a position: rules count from 1", args[1])
 	}
 	if number > len(r.chain.Rules) {
-		return nil, missingf("%s has no rule %d: there are %d", text.Safe(r.chain.Name), number, len(r.chain.Rules))
+		return nil, missingf("%s has no rule %d: it has %s", text.Safe(r.chain.Name), number, rules.Plural(len(r.chain.Rules), "rule"))
 	}
 	r.at = number - 1
 	return r, nil
@@ -169,7 +169,7 @@ func (o *deleteOptions) moveNative(c *cobra.Command, host *iptables.Host, args [
 	}
 	switch {
 	case to > len(r.chain.Rules):
-		return missingf("%s has no position %d: there are %s", text.Safe(r.chain.Name), to, rules.Plural(len(r.chain.Rules), "rule"))
+		return missingf("%s has no position %d: it has %s", text.Safe(r.chain.Name), to, rules.Plural(len(r.chain.Rules), "rule"))
 	case to == r.at+1:
 		say(c.ErrOrStderr(), fmt.Sprintf("rule %d of %s is there already", to, text.Safe(r.chain.Name)))
 		return nil

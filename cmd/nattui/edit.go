@@ -47,10 +47,19 @@ func newEditCommand() *cobra.Command {
 	f.StringVar(&o.table, "table", "nat", "a native one, with its family, such as 'inet nattui'")
 	o.registerNative(f, "default: ipv4", "default: native where only native rules translate, else that of the iptables command")
 	o.offerVariants(c)
-	offer(c, "table", "nat", "inet nattui")
+	_ = c.RegisterFlagCompletionFunc("table", completeTables([]string{"nat"}))
 	offer(c, "proto", "tcp", "udp", "sctp", "icmp")
 	c.ValidArgsFunction = o.completeRule
-	_ = c.RegisterFlagCompletionFunc("to", completeHosts)
+	_ = c.RegisterFlagCompletionFunc("to", func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) < 2 {
+			return completeTo(c, rules.DNAT)
+		}
+		_, change, err := o.find(c, args)
+		if err != nil {
+			return completeTo(c, rules.DNAT)
+		}
+		return completeTo(c, change.Rule.Target.Kind)
+	})
 	for _, flag := range []string{"in", "out"} {
 		_ = c.RegisterFlagCompletionFunc(flag, completeInterfaces)
 	}

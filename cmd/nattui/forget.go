@@ -20,7 +20,7 @@ import (
 
 // newForgetCommand makes "nattui forget".
 func newForgetCommand() *cobra.Command {
-	var a approval
+	a := approval{does: "forgets connections"}
 	var matching flowsOptions
 	c := &cobra.Command{
 		Use:   "forget",
@@ -43,6 +43,7 @@ func newForgetCommand() *cobra.Command {
 	c.Flags().StringVar(&matching.filter, "filter", "", "the connections that match, as in nattui flows")
 	_ = c.RegisterFlagCompletionFunc("filter", completeForgotten)
 	a.register(c.Flags())
+	c.Flags().Lookup("dry-run").Usage = "print the connections that would be forgotten, and forget none"
 	return c
 }
 

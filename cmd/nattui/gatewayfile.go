@@ -59,14 +59,18 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 		}
 	case savedTable.Match(data):
 		listed, rest := cutNative(data)
-		if g.sets, err = readSaved(path, string(rest)); err == nil {
+		whole, folded := unfolded(string(rest))
+		if g.sets, err = readSaved(path, whole); err == nil {
+			if folded > 0 {
+				say(stderr, fmt.Sprintf("%s was folded by a mail program: %s joined", path, rules.Plural(folded, "line")))
+			}
 			if others := listed.others(g.sets); len(others) > 0 {
 				g.native, err = readNftText(ctx, others)
 			}
 		}
 	case nativeTable.Match(data):
 		g.sets = map[rules.Variant]*rules.Ruleset{}
-		g.native, err = readNftText(ctx, data)
+		g.native, err = readListed(ctx, path, data)
 	case listedChain.Match(data), listedRule.Match(data):
 		err = fmt.Errorf("%s is a listing of iptables -L or -S, which shows one table, and -L not all of its rules: take what  iptables-save  prints", path)
 	default:

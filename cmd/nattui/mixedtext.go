@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"regexp"
 	"slices"
 
 	"nattui/rules"
+	"nattui/rules/nft"
+	"nattui/ui/text"
 )
 
 // listedTables are tables as nft list ruleset printed them, in a text in which there is more.
@@ -44,6 +48,29 @@ func cutNative(text []byte) (listed listedTables, rest []byte) {
 	}
 	return listed, rest
 }
+
+// readListed reads what nft printed, or a file that nft takes, with what a mail has put around its tables: that is left out
+// where nft does not take the whole.
+func readListed(ctx context.Context, path string, printed []byte) (*nft.Ruleset, error) {
+	set, err := readNftText(ctx, printed)
+	if err == nil {
+		return set, nil
+	}
+	listed, around := cutNative(printed)
+	if len(bytes.TrimSpace(around)) == 0 || nftStatement.Match(around) {
+		return nil, err
+	}
+	set, errWithout := readNftText(ctx, listed.others(nil))
+	if errWithout != nil {
+		return nil, errWithout
+	}
+	first, _, _ := bytes.Cut(bytes.TrimSpace(around), []byte("\n"))
+	say(stderr, fmt.Sprintf("%s: what stands around its tables is left out, as nft does not read it: %s", path, text.Safe(string(first))))
+	return set, nil
+}
+
+// nftStatement begins a line outside of tables that nft may take: without it what is left would be another rule set.
+var nftStatement = regexp.MustCompile(`(?m)^\s*(?:add|create|insert|replace|define|redefine|undefine|include|delete|destroy|flush|reset|rename|table)\b`)
 
 // braces is how many more braces a line opens than it closes, but for those in a text in quotes.
 func braces(line []byte) (more int) {

@@ -57,7 +57,7 @@ func (o *deleteOptions) move(c *cobra.Command, args []string) error {
 	chain, _ := set.Chain(o.table, change.Chain) // which has the rule, so it is there
 	switch {
 	case to > len(chain.Rules):
-		return missingf("%s has no position %d: there are %s", text.Safe(change.Chain), to, rules.Plural(len(chain.Rules), "rule"))
+		return missingf("%s has no position %d: it has %s", text.Safe(change.Chain), to, rules.Plural(len(chain.Rules), "rule"))
 	case to == change.At:
 		say(c.ErrOrStderr(), fmt.Sprintf("rule %d of %s is there already", to, text.Safe(change.Chain)))
 		return nil

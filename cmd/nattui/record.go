@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -80,6 +81,9 @@ func readGateway(ctx context.Context) (map[rules.Variant]*rules.Ruleset, *facts.
 func readRecording(path string, data []byte) (map[rules.Variant]*rules.Ruleset, *facts.Facts, error) {
 	var r recording
 	if err := json.Unmarshal(data, &r); err != nil {
+		if odd := new(json.SyntaxError); errors.As(err, &odd) && odd.Offset >= int64(len(bytes.TrimSpace(data))) {
+			return nil, nil, fmt.Errorf("%s is cut off: it begins as a recorded gateway does, and ends within; take the whole of what  nattui record  wrote", path)
+		}
 		return nil, nil, fmt.Errorf("%s is not a recorded gateway (nattui record writes one): %w", path, err)
 	}
 	if r.Version > recordingVersion {

@@ -194,6 +194,9 @@ func settle(c *cobra.Command) {
 		if errors.As(err, &given) && errors.Is(err, strconv.ErrSyntax) && strings.Contains(given.GetFlag().Value.Type(), "int") {
 			return usagef("--%s takes a number, not %q; see  %s --help", given.GetFlag().Name, given.GetValue(), c.CommandPath())
 		}
+		if given != nil && given.GetFlag().Value.Type() == "duration" {
+			return usagef("--%s takes a time, such as 90s, 5m or 2h, not %q; see  %s --help", given.GetFlag().Name, given.GetValue(), c.CommandPath())
+		}
 		if near := flagMeant(c, err); near != "" {
 			return usagef("%w: did you mean  --%s?", err, near)
 		}

@@ -22,7 +22,7 @@ import (
 
 // newSaveCommand makes "nattui save".
 func newSaveCommand() *cobra.Command {
-	var a approval
+	a := approval{does: "changes what the host restores at boot"}
 	var also commit.SaveOptions
 	c := &cobra.Command{
 		Use:   "save",

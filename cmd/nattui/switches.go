@@ -58,7 +58,7 @@ func newSwitchesCommand() *cobra.Command {
 }
 
 func newSwitchCommand() *cobra.Command {
-	var o approval
+	o := approval{does: "changes a setting of the kernel"}
 	boot := true
 	c := &cobra.Command{
 		Use:   "switch NAME VALUE",

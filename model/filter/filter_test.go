@@ -129,15 +129,20 @@ func TestQuery(t *testing.T) {
 
 func TestQueryErrorsPointAtTheWord(t *testing.T) {
 	for q, want := range map[string]string{
-		"dst":                  "dst: dst needs an address",
+		"dst":                  "dst: needs an address",
 		"nat dnat dst 1.2.3.x": "1.2.3.x: is not an address",
 		"dst 1.2.3.4/33":       "1.2.3.4/33: is not an address",
 		"dport htpt":           "htpt: is not a port",
-		"dport 80-70":          "80-70: is not a port",
+		"dport 80-70":          "80-70: goes backwards; use 70-80",
+		"dport 70000":          "70000: is not a port: ports go up to 65535",
+		"dport 80:x":           "80:x: is not a port; use a port",
+		"bytes>":               "bytes needs a number of bytes, such as 10M",
+		"dport":                "dport: needs a port",
+		"stale":                "stale: is not a property, and no connection contains it; perhaps rule stale?",
 		"dport<80,90":          "80,90: < needs one port",
 		"nat xnat":             "xnat: is not a kind of NAT; use dnat",
 		"state foo":            "foo: is not a state",
-		"rate>fast":            "fast: is not a number; use bytes per second",
+		"rate>fast":            "fast: is not a number; use a number of bytes per second",
 		"rate=>1":              "=>: is not a comparison",
 		"nat>dnat":             ">: nat can only be compared with = and !=",
 		"foo>3":                "foo: is not a property",

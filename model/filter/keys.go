@@ -73,10 +73,10 @@ func init() {
 		"rule":   {wants: "a rule, such as 3 or PREROUTING/3, or none", values: []string{"none"}, compile: ruleTest},
 		"event":  {wants: "new, update or destroy", values: []string{"new", "update", "destroy"}, compile: eventTest},
 
-		"rate":    measured(number("bytes per second, such as 1M or 8Mbit", unitRate, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() })),
-		"pps":     measured(number("packets per second, such as 100", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() })),
-		"bytes":   measured(number("bytes, such as 10M", unitSize, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Bytes()), f.Counts() })),
-		"packets": measured(number("packets, such as 10k", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() })),
+		"rate":    measured(number("a number of bytes per second, such as 1M or 8Mbit", unitRate, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.ByteRate), f.HasRate() })),
+		"pps":     measured(number("a number of packets per second, such as 100", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.PacketRate), f.HasRate() })),
+		"bytes":   measured(number("a number of bytes, such as 10M", unitSize, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Bytes()), f.Counts() })),
+		"packets": measured(number("a number of packets, such as 10k", unitCount, func(f *flow.Flow, _ int64) (float64, bool) { return float64(f.Packets()), f.Counts() })),
 		"age": number("a time, such as 5m", unitTime, func(f *flow.Flow, now int64) (float64, bool) {
 			return f.Age(now).Seconds(), true
 		}),

@@ -324,7 +324,7 @@ func (p *queryParser) value(key Word, name string, k queryKey) (sign string, val
 	value, ok := p.take()
 	if !ok || value.Is("(", ")") {
 		if sign == "" {
-			value = key
+			return "", key, p.lacks(key, "needs %s", k.wants)
 		}
 		return "", value, p.lacks(value, "%s needs %s", key.Text, k.wants)
 	}
@@ -363,7 +363,7 @@ func ruleGoesOn(value Word, next string) bool {
 		chain = family
 	}
 	switch isFamily := slices.Contains([]string{"ipv4", "ipv6"}, strings.ToLower(family)); {
-	case value.Is("stale", "ambiguous", "unknown", "none"), cut && !isFamily:
+	case value.Is(certainties...), cut && !isFamily:
 		return false
 	case isFamily && !cut:
 		return true

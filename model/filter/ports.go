@@ -18,6 +18,14 @@ func parsePorts(text string) (ports, bool) {
 	if service, ok := rules.ServiceNamed(text); ok {
 		return ports{service.Port, service.Port}, true
 	}
+	first, last := portEnds(text)
+	a, err1 := strconv.ParseUint(first, 10, 16)
+	b, err2 := strconv.ParseUint(last, 10, 16)
+	return ports{uint16(a), uint16(b)}, err1 == nil && err2 == nil && a <= b
+}
+
+// portEnds are the two ends of a range, or a port twice.
+func portEnds(text string) (first, last string) {
 	first, last, ranged := strings.Cut(text, "-")
 	if !ranged {
 		first, last, ranged = strings.Cut(text, ":")
@@ -25,9 +33,23 @@ func parsePorts(text string) (ports, bool) {
 	if !ranged {
 		last = first
 	}
-	a, err1 := strconv.ParseUint(first, 10, 16)
-	b, err2 := strconv.ParseUint(last, 10, 16)
-	return ports{uint16(a), uint16(b)}, err1 == nil && err2 == nil && a <= b
+	return first, last
+}
+
+// NoPorts refuses an item of a list as neither a port nor a range of them, and says what would be, in the words of wants.
+func (w Word) NoPorts(item, wants string) error {
+	first, last := portEnds(item)
+	a, err1 := strconv.ParseUint(first, 10, 64)
+	b, err2 := strconv.ParseUint(last, 10, 64)
+	switch {
+	case err1 != nil || err2 != nil:
+		return w.Problem("is not a port; use %s", wants)
+	case max(a, b) > math.MaxUint16:
+		return w.Problem("is not a port: ports go up to 65535; use %s", wants)
+	case a > b:
+		return w.Problem("goes backwards; use %d-%d", b, a)
+	}
+	return w.Problem("is not a port; use %s", wants)
 }
 
 // beyond is the range that a comparison with a port asks for; false where there is none.
@@ -52,7 +74,7 @@ func portTest(parts []part, sign string, v Word) (condition, error) {
 	for _, item := range strings.Split(v.Text, ",") {
 		p, ok := parsePorts(item)
 		if !ok {
-			return nil, v.Problem("is not a port; use %s", wantsPort)
+			return nil, v.NoPorts(item, wantsPort)
 		}
 		list = append(list, p)
 	}

@@ -3,6 +3,7 @@ package filter
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/model/flow"
@@ -75,6 +76,9 @@ var elsewhere = map[string]string{
 	"user": "is not known of connections", "pid": "is not known of connections", "process": "is not known of connections",
 }
 
+// certainties are how surely rules are known, as in "rule stale".
+var certainties = []string{"stale", "ambiguous", "unknown", "none"}
+
 // hopeless says why no flow's line can have a word in it, if that is so: it is neither part of an address
 // with its port nor of a name that is written there.
 func hopeless(text string) string {
@@ -90,6 +94,9 @@ func hopeless(text string) string {
 		return ""
 	}
 	why := "is not a property, and no connection contains it"
+	if slices.Contains(certainties, name) {
+		return why + "; perhaps rule " + name + "?"
+	}
 	for _, k := range knownWords {
 		if len(name) > 3 && distance(name, k) <= 1+len(name)/6 {
 			return why + "; perhaps " + keyName(k) + "?"

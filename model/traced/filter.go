@@ -219,7 +219,7 @@ func tracePorts(v filter.Word, text string, to *rules.Ports) error {
 	a, err1 := strconv.ParseUint(first, 10, 16)
 	b, err2 := strconv.ParseUint(last, 10, 16)
 	if err1 != nil || err2 != nil || a == 0 || b < a {
-		return v.Problem("is not a port; use 80 or 8000-8080")
+		return v.NoPorts(text, "80 or 8000-8080")
 	}
 	*to = rules.Ports{Lo: uint16(a), Hi: uint16(b)}
 	return nil

@@ -47,7 +47,7 @@ func TestParseTraceFilter(t *testing.T) {
 		"web":                             "cannot be used in a trace",
 		"dport":                           "needs a port",
 		"dport 99999":                     "is not a port",
-		"dport 80-70":                     "is not a port",
+		"dport 80-70":                     "goes backwards; use 70-80",
 		"src 1.2.3":                       "is not an address",
 		"src 1.2.3.4:x":                   "is not a port",
 		"icmp dport 80":                   "icmp has no ports",
