@@ -261,17 +261,45 @@ func gatewayRows(g *doctor.Gateway) []doctorRow {
 		rows = append([]doctorRow{{finding: ok}}, rows...)
 	}
 	rows[0].head = rules.Plural(len(found), "finding")
-	first := len(rows)
+	return append(rows, listedForwards(&report)...)
+}
+
+// programsListed is how many forwards are listed that programs make, which may be thousands.
+const programsListed = 24
+
+// listedForwards are the administrator's forwards, and then the first of those that programs make, each with its program.
+func listedForwards(report *doctor.Report) []doctorRow {
+	var own, programs []doctorRow
+	cut := false
 	for i := range report.Forwards {
-		if f := &report.Forwards[i]; f.Owner == "" {
-			rows = append(rows, doctorRow{forward: f, finding: doctor.Finding{Subject: f.Name(), Sentence: f.String(), Severity: report.Verdict(f)}})
+		f := &report.Forwards[i]
+		row := doctorRow{forward: f, finding: doctor.Finding{Subject: f.Name(), Sentence: f.String(), Severity: report.Verdict(f)}}
+		if f.Owner != "" {
+			row.finding.Sentence += " (" + f.Owner + ")"
+		}
+		switch {
+		case f.IsByHand():
+			own = append(own, row)
+		case len(programs) < programsListed:
+			programs = append(programs, row)
+		default:
+			cut = true
 		}
 	}
-	if len(rows) > first {
-		rows[first].head = rules.Plural(len(rows)-first, "forward")
+	if len(own) > 0 {
+		own[0].head = rules.Plural(len(own), "forward")
 	}
-	return rows
+	if len(programs) > 0 {
+		programs[0].head = rules.Plural(len(programs), "forward")
+		if cut {
+			programs[0].head = firstOf + programs[0].head
+		}
+	}
+	return append(own, programs...)
 }
+
+// firstOf begins a heading of rows where there are more than these.
+const firstOf = "the first "
 
 // forwardRows are the steps of one forward's way.
 func forwardRows(g *doctor.Gateway, f doctor.Forward) []doctorRow {
@@ -405,7 +433,7 @@ func (s *doctorScreen) View(width, height int) []string {
 	var lines []string
 	switch {
 	case s.tables.Sets == nil || !s.isKnown() || !s.examined:
-		lines = append(lines, s.headLine("", false, width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
+		lines = append(lines, s.headLine("", nil, width), "   "+s.look.Faint.Render("checking the gateway"+strings.Repeat(".", 3)))
 	default:
 		lines = s.list(width, height)
 	}

@@ -43,7 +43,7 @@ func (s *doctorScreen) list(width, height int) []string {
 		i := from + k
 		r := &s.rows[i]
 		if head := s.headOf(i); i == from || r.head != "" {
-			lines = append(lines, s.headLine(s.when(s.inSight(i, head, from, to), r), r.forward != nil, width))
+			lines = append(lines, s.headLine(s.when(s.inSight(i, head, from, to), r), r.forward, width))
 		}
 		bar, over := "   ", (*theme.Style)(nil)
 		if i == s.cursor.Index() {
@@ -100,6 +100,9 @@ func (s *doctorScreen) inSight(row int, head string, from, to int) string {
 		return head
 	}
 	sight := fmt.Sprintf("%d-%d of ", max(from, first)-first+1, min(to, end)-first)
+	if strings.HasPrefix(head, firstOf) {
+		sight += firstOf
+	}
 	if s.desk.width < 64 {
 		return sight + strconv.Itoa(end-first)
 	}
@@ -130,12 +133,14 @@ func (s *doctorScreen) headOf(i int) string {
 }
 
 // headLine is a quiet line with what follows at its right end.
-func (s *doctorScreen) headLine(right string, forwards bool, width int) string {
+func (s *doctorScreen) headLine(right string, f *doctor.Forward, width int) string {
 	left := s.look.Faint.Render("what is ") + s.look.Strong.Render("wrong") + s.look.Faint.Render(" or risky now")
 	switch {
 	case s.follows != nil:
 		left = s.look.Faint.Render("the way of ") + s.look.Strong.Render(fmt.Sprintf("%s %d", text.Safe(s.follows.Rule.Chain), s.follows.Rule.Position))
-	case forwards:
+	case f != nil && !f.IsByHand():
+		left = s.look.Faint.Render("what ") + s.look.Strong.Render("programs") + s.look.Faint.Render(" forward")
+	case f != nil:
 		left = s.look.Faint.Render("what is ") + s.look.Strong.Render("forwarded")
 	}
 	used := text.Width(left)

@@ -60,6 +60,9 @@ func (f *Forward) askedText() string {
 	return fmt.Sprintf(":%d", f.Asked.Port())
 }
 
+// IsByHand tells that the administrator has made it, by a front end that makes what it is told included.
+func (f *Forward) IsByHand() bool { return byHand(f.Owner) }
+
 // Name is the forward's rule as findings name it in their subject, such as PREROUTING 1.
 func (f *Forward) Name() string { return ruleName(f.Rule) }
 

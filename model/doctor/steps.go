@@ -98,6 +98,9 @@ func checkForwards(x *Examination) []Finding {
 		f := &forwards[i]
 		if x.spent.exhausted() {
 			list.take(gone.findings())
+			for _, rest := range forwards[i:] {
+				x.judge(rest.Name(), SeverityUnknown)
+			}
 			return append(list, notExamined(forwards[i:], len(forwards))...)
 		}
 		if isDead(f, x.unreached) || isDead(f, list) {
