@@ -104,6 +104,8 @@ func (s *flowsScreen) freshness() string {
 		return "paused at " + s.pausedAt.Format("15:04:05") + dot + rules.Plural(feed.Events-s.waiting.Events, "change") + " waiting"
 	case feed.Lost:
 		return rules.Plural(feed.LastMissed, "event") + " missed, reading the table again"
+	case feed.EventsOff && feed.Every > 0:
+		return "no events: the table is read every " + seconds(feed.Every)
 	case s.names.on:
 		return s.names.state()
 	case s.mode == eventMode:

@@ -342,6 +342,13 @@ func TestLossIsTold(t *testing.T) {
 		f.status.Every = 4 * time.Second
 		s.refresh()
 		s.sees("counters read every 4.0 s")
+		s.sees("● live")
+		f.status.EventsOff = true // switched off meanwhile, by somebody
+		s.refresh()
+		s.sees("no events: the table is read every 4.0 s")
+		if strings.Contains(s.screen(), "● live") {
+			t.Errorf("without events it is said to be live:\n%s", s.screen())
+		}
 	})
 }
 

@@ -187,6 +187,8 @@ func (a *App) liveness() string {
 			return a.look.Attention.Render("resync")
 		case !feed.Live:
 			return a.look.Broken.Render(g.Cross + " connections not read")
+		case feed.EventsOff:
+			return a.look.Attention.Render("no events")
 		}
 	}
 	return a.look.Good.Render(g.Live) + a.look.Faint.Render(" live")
