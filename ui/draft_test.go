@@ -38,3 +38,16 @@ func TestKeptFormSaysWhatIsWrong(t *testing.T) {
 		})
 	}
 }
+
+// TestAnewIsAsAtFirst: what starts anew has nothing of what was typed, the kind of rule included.
+func TestAnewIsAsAtFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 120, 40, gatewayRules)
+		s.press("1", "a")
+		s.sees("Goes to")
+		s.press("r", "tab", "tab", "tab", "8", "0")
+		s.lacks("Goes to")
+		s.press("esc", "a", "ctrl+n")
+		s.sees("Goes to")
+	})
+}

@@ -31,7 +31,7 @@ type form struct {
 	// chosen is how long the change is to wait to be confirmed.
 	chosen countdown
 	kept   bool // it goes on with what was typed before it was closed
-	// of is what the form was filled with, first how; "" for an empty one.
+	// of is what the form was filled with, "" for an empty one; first is how it is without what was typed.
 	of    string
 	first rules.Draft
 	// native is the native rule that is edited; nil for one of iptables, or a new one.
@@ -173,10 +173,7 @@ func (f *form) backToFields() { f.ready = false }
 // anew throws away what was typed before.
 func (f *form) anew() {
 	delete(f.drafts, f.name())
-	draft := rules.Draft{Family: f.variant.Family, Kind: f.draft.Kind, Chain: f.draft.Chain}
-	if f.of != "" {
-		draft = f.first
-	}
+	draft := f.first
 	if f.old != nil && f.native == nil {
 		draft, _ = rules.DraftOf(f.variant.Family, *f.old) // which it could be when the form was opened
 	}
