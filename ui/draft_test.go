@@ -3,6 +3,8 @@ package ui
 import (
 	"testing"
 	"testing/synctest"
+
+	tea "charm.land/bubbletea/v2"
 )
 
 // What is wrong is said with the name of its field, and a form that is opened again says it as it did when it was closed,
@@ -49,5 +51,8 @@ func TestAnewIsAsAtFirst(t *testing.T) {
 		s.lacks("Goes to")
 		s.press("esc", "a", "ctrl+n")
 		s.sees("Goes to")
+		s.send(tea.PasteMsg{Content: "nonsense"}) // into the choice of a kind, which takes none
+		s.press("esc", "a")
+		s.lacks("what you typed before")
 	})
 }

@@ -128,18 +128,19 @@ func (f *fields) suggestions() []string {
 // press gives a key to the field.
 func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
 
-// paste puts text into the field.
-func (f *fields) paste(s string) {
+// paste puts text into the field; what is not taken is told.
+func (f *fields) paste(s string) (taken bool) {
 	if c, chosen := f.list[f.at].(*choice); chosen && strings.TrimSpace(s) != "" {
 		f.said = status{text: "nothing was pasted: " + strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + "; Import takes commands", failed: true, brief: true}
-		return
+		return false
 	}
 	s = strings.TrimSpace(s)
 	if n := strings.Count(s, "\n") + 1; n > 1 {
 		f.said = status{text: fmt.Sprintf("nothing was pasted: %d lines, and %s is one; Import takes commands", n, strings.TrimSpace(f.list[f.at].title())), failed: true, brief: true}
-		return
+		return false
 	}
 	f.list[f.at].paste(s)
+	return true
 }
 
 // actions are the keys of the fields; plan shows what they make, which enter does in the last one.

@@ -105,8 +105,7 @@ func (f *form) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 // Paste puts text into the field.
 func (f *form) Paste(pasted string) tea.Cmd {
 	if !f.ready && !f.sending {
-		f.fields.paste(pasted)
-		f.typed(true)
+		f.typed(f.fields.paste(pasted))
 	}
 	return nil
 }
