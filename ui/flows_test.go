@@ -667,7 +667,7 @@ func TestHealthOfAFullTable(t *testing.T) {
 				all += s.screen()
 				s.press("pgdown")
 			}
-			for _, want := range []string{"1173 packets were dropped just now", "12 connections were removed just now", "net.netfilter.nf_conntrack_max=10", "make the table larger"} {
+			for _, want := range []string{"1,173 packets were dropped just now", "12 connections were removed just now", "net.netfilter.nf_conntrack_max=10", "make the table larger"} {
 				if words := strings.Join(strings.FieldsFunc(all, func(r rune) bool { return r == ' ' || r == '\n' || r == '│' }), " "); !strings.Contains(words, want) {
 					t.Errorf("%q is told nowhere:\n%s", want, all)
 				}

@@ -3,6 +3,8 @@ package facts
 import (
 	"fmt"
 	"time"
+
+	"nattui/rules"
 )
 
 // Setting is a switch of the kernel that may be missing.
@@ -149,9 +151,9 @@ func (h *Health) Notes(earlier, trend *Health) []HealthNote {
 	share := h.Share()
 	switch {
 	case share >= 0.95:
-		add("table-full", "error", fmt.Sprintf("The table is %.0f %% full (%d of %d): new connections are refused or replace others.", 100*share, h.Count, h.Max), larger)
+		add("table-full", "error", fmt.Sprintf("The table is %.0f %% full (%s of %s): new connections are refused or replace others.", 100*share, rules.Grouped(h.Count), rules.Grouped(h.Max)), larger)
 	case share >= 0.8:
-		add("table-filling", "warning", fmt.Sprintf("The table is %.0f %% full (%d of %d).", 100*share, h.Count, h.Max), larger)
+		add("table-filling", "warning", fmt.Sprintf("The table is %.0f %% full (%s of %s).", 100*share, rules.Grouped(h.Count), rules.Grouped(h.Max)), larger)
 	case h.fills(trend, fillsSoon):
 		left, _ := h.TimeToFull(trend)
 		add("table-growing", "warning", fmt.Sprintf("The table grows by %.0f connections a second: full in %v if that goes on.", h.Growth(trend), left.Round(time.Second)), larger)
@@ -178,7 +180,7 @@ func (h *Health) Notes(earlier, trend *Health) []HealthNote {
 			"sysctl -w net.netfilter.nf_conntrack_timestamp=1")
 	}
 	if h.Buckets > 0 && h.Count > 4*h.Buckets {
-		add("table-crowded", "warning", fmt.Sprintf("%d connections share %d hash buckets, which slows down every packet.", h.Count, h.Buckets),
+		add("table-crowded", "warning", fmt.Sprintf("%s share %s hash buckets, which slows down every packet.", rules.Plural(h.Count, "connection"), rules.Grouped(h.Buckets)),
 			fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", h.Count))
 	}
 	return notes
@@ -187,13 +189,16 @@ func (h *Health) Notes(earlier, trend *Health) []HealthNote {
 // losses are notes about connections that the table has turned away. What
 // happened before earlier is told as past.
 func (h *Health) losses(earlier *Health, larger string) (notes []HealthNote) {
-	lost := func(name string, now, before uint64, what, why string, cure ...string) {
+	lost := func(name string, now, before uint64, noun, happened, why string, cure ...string) {
 		if now == 0 {
 			return
 		}
-		severity, since := "note", fmt.Sprintf("%d %s so far", now, what)
+		were := func(n uint64) string {
+			return rules.Plural(n, noun) + map[bool]string{true: " was ", false: " were "}[n == 1] + happened
+		}
+		severity, since := "note", were(now)+" so far"
 		if earlier.HasStats && now > before {
-			severity, since = "error", fmt.Sprintf("%d %s just now, %d so far", now-before, what, now)
+			severity, since = "error", fmt.Sprintf("%s just now, %s so far", were(now-before), rules.Grouped(now))
 		}
 		if severity == "note" {
 			cure = nil // it is over
@@ -201,14 +206,14 @@ func (h *Health) losses(earlier *Health, larger string) (notes []HealthNote) {
 		notes = append(notes, HealthNote{name, severity, since + ": " + why, cure})
 	}
 	s, e := &h.Stats, &earlier.Stats
-	lost("drop", s.NoRoom(), e.NoRoom(), "packets were dropped", "the table was full, or there was no memory for another connection.", larger)
-	lost("early-drop", s.EarlyDrop, e.EarlyDrop, "connections were removed", "the table was full, and connections without a reply made room for new ones.", larger)
+	lost("drop", s.NoRoom(), e.NoRoom(), "packet", "dropped", "the table was full, or there was no memory for another connection.", larger)
+	lost("early-drop", s.EarlyDrop, e.EarlyDrop, "connection", "removed", "the table was full, and connections without a reply made room for new ones.", larger)
 	why := "two packets of one connection raced each other (usual for DNS), or no free port was left for SNAT."
 	if earlier.HasStats && s.Found > e.Found { // it has looked for one
 		why = "SNAT finds no free port, so give it more addresses or ports; or two packets of one connection raced each other (usual for DNS)."
 	}
-	lost("insert-failed", s.InsertFailed, e.InsertFailed, "packets were lost", why)
-	lost("chain-too-long", s.ChainTooLong, e.ChainTooLong, "connections were refused", "too many share a hash bucket.",
+	lost("insert-failed", s.InsertFailed, e.InsertFailed, "packet", "lost", why)
+	lost("chain-too-long", s.ChainTooLong, e.ChainTooLong, "connection", "refused", "too many share a hash bucket.",
 		fmt.Sprintf("sysctl -w net.netfilter.nf_conntrack_buckets=%d", max(h.Count, 2*h.Buckets, 1)))
 	return notes
 }
