@@ -117,6 +117,25 @@ func (t *Table) Rules() int {
 	return n
 }
 
+// CountsLess tells that a rule that translates has met fewer packets than the one that stood there before: its counters were
+// cleared, or it was added again. It is false without either set.
+func (s *Ruleset) CountsLess(before *Ruleset) bool {
+	now, ok := s.Table("nat")
+	was, had := before.Table("nat")
+	if !ok || !had || len(now.Chains) != len(was.Chains) {
+		return false
+	}
+	for i := range now.Chains {
+		for j := range now.Chains[i].Rules[:min(len(now.Chains[i].Rules), len(was.Chains[i].Rules))] {
+			r, earlier := &now.Chains[i].Rules[j], &was.Chains[i].Rules[j]
+			if r.Target.Kind.Translates() && r.Counters.Known && r.Counters.Packets < earlier.Counters.Packets {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // BuiltInChains are the chains that the kernel calls in each table, in the order
 // a packet meets them.
 var BuiltInChains = map[string][]string{

@@ -112,6 +112,10 @@ func explainFlow(c *cobra.Command, o explainOptions) error {
 	}
 	x := explain.NewExplainer(nil)
 	x.SetRulesAt(sets, facts.Host(nil), readNow())
+	if claims := x.Claims(flows.Len()); claims != nil {
+		flows.Each(func(_ flow.Ref, f *flow.Flow) bool { claims.Take(f); return true })
+		doubt(x, claims, sets, facts)
+	}
 	t := told{&found[0], x.Of(&found[0]), sets, facts}
 	out := newOutput(c)
 	if o.json {

@@ -27,6 +27,24 @@ type flowPrinter struct {
 	rates         bool              // of flows are wanted
 	order         *flow.Sort        // nil: as the kernel tells them
 	members       map[uint32]string // the rule's member of a flow's object, by Flow.Rule: there are few
+	// watch tells the rule of what is followed, told is what it has told of the event that is printed.
+	watch      *ruleWatch
+	told       explain.Explanation
+	generation uint16 // of the rules that members is about
+}
+
+// begin begins with the events of a batch.
+func (p *flowPrinter) begin() {
+	if p.watch != nil {
+		p.watch.look()
+	}
+}
+
+// noteEvent prepares an event for conditions on its rule.
+func (p *flowPrinter) noteEvent(m *flow.Message) {
+	if p.watch != nil {
+		p.told = p.watch.explain(m.Kind, &m.Flow)
+	}
 }
 
 // note prepares a flow for conditions on its rule.
@@ -78,11 +96,7 @@ func (p *flowPrinter) membersOf(kind flow.MessageKind, f *flow.Flow, now int64) 
 	if p.explain == nil {
 		return extra
 	}
-	rule, ok := p.members[f.Rule]
-	if !ok {
-		rule = string(p.explain(f).AppendJSON(nil))
-		p.members[f.Rule] = rule
-	}
+	rule := p.ruleOf(f)
 	switch {
 	case extra == "":
 		return rule
@@ -90,6 +104,23 @@ func (p *flowPrinter) membersOf(kind flow.MessageKind, f *flow.Flow, now int64) 
 		return extra
 	}
 	return rule + "," + extra
+}
+
+// ruleOf is the rule's member of a flow's object.
+func (p *flowPrinter) ruleOf(f *flow.Flow) string {
+	if p.generation != f.RuleGen {
+		p.members, p.generation = map[uint32]string{}, f.RuleGen
+	}
+	rule, ok := p.members[f.Rule]
+	if !ok {
+		e := p.told
+		if p.watch == nil {
+			e = p.explain(f)
+		}
+		rule = string(e.AppendJSON(nil))
+		p.members[f.Rule] = rule
+	}
+	return rule
 }
 
 // extraOf are the members that only events have, made once for all events of one time.

@@ -86,11 +86,21 @@ type ruleBook struct {
 	ctx       context.Context
 	explainer *explain.Explainer
 	err       error
+	// following is the table whose events are followed; the rules are watched then. nil for one look.
+	following *conntrack.Table
+	flows     *flow.Flows // of that table
+	watch     *ruleWatch
 }
 
 // open reads the rules, once.
 func (r *ruleBook) open() (*explain.Explainer, error) {
-	if r.explainer == nil && r.err == nil {
+	switch {
+	case r.explainer != nil || r.err != nil:
+	case r.following != nil:
+		if r.watch, r.err = r.watchRules(); r.err == nil {
+			r.explainer = r.watch.explainer
+		}
+	default:
 		var sets map[rules.Variant]*rules.Ruleset
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
@@ -99,6 +109,17 @@ func (r *ruleBook) open() (*explain.Explainer, error) {
 		}
 	}
 	return r.explainer, r.err
+}
+
+// watchRules begins to watch the rules.
+func (r *ruleBook) watchRules() (*ruleWatch, error) {
+	tables, err := openTables(r.ctx, stderr)
+	if err != nil {
+		return nil, err
+	}
+	return watchRules(r.ctx, tables, r.following, r.flows, func(err error) {
+		say(stderr, text.Safe(fmt.Sprintf("the rules cannot be read, so that of connections is unknown: %v", err)))
+	})
 }
 
 // find reads the rule condition of a filter.
@@ -135,21 +156,29 @@ func completeFilter(c *cobra.Command, _ []string, typed string) ([]string, cobra
 
 func (o *flowsOptions) run(c *cobra.Command) error {
 	o.rules.ctx = c.Context()
-	if err := o.check(); err != nil {
-		return err
-	}
 	table, err := conntrack.Open(conntrack.Options{ReceiveBuffer: o.buffer})
 	if err != nil {
 		return err
 	}
 	defer table.Close()
+	if o.follow {
+		o.rules.following, o.rules.flows = table, flow.NewFlows() // what an event leaves out was told before
+	}
+	if err := o.check(); err != nil {
+		return err
+	}
 	p := &flowPrinter{output: newOutput(c), json: o.json, left: math.MaxInt}
 	if o.limit > 0 {
 		p.left = o.limit
 	}
 	if o.json || o.query.NeedsRules() || o.order != nil && o.order.By == flow.ColumnRule {
-		if x, err := o.rules.open(); err == nil {
+		x, err := o.rules.open()
+		if err == nil && !o.follow {
+			err = o.rules.settle(table)
+		}
+		if err == nil {
 			p.mark, p.explain, p.members = x.Marker(), x.Of, map[uint32]string{}
+			p.watch = o.rules.watch
 		}
 	}
 	p.rates, p.order = o.wantsRates(), o.order
@@ -344,17 +373,18 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 			leaveReader(c)
 		}
 	})()
-	flows := flow.NewFlows() // what an event leaves out was told before
+	flows := o.rules.flows
 	table.KeepFresh(o.wantsRates())
 	loss := lossTeller{command: c, table: table}
 	err := table.Follow(ctx, func(b *flow.Batch) {
 		flows.Apply(b)
+		p.begin()
 		for i := range b.Messages {
 			change := &b.Messages[i]
 			if !change.Kind.IsEvent() {
 				continue
 			}
-			p.note(&change.Flow)
+			p.noteEvent(change)
 			if !o.query.MatchEvent(change.Kind, &change.Flow, b.At) {
 				continue
 			}

@@ -145,6 +145,9 @@ func forgetMatching(c *cobra.Command, a *approval, o *flowsOptions) error {
 		return err
 	}
 	defer kernel.Close()
+	if err := o.rules.settleFlows(flows); err != nil {
+		return err
+	}
 	var found []flow.Flow
 	logins, unknown := 0, 0
 	mark, now := x.Marker(), time.Now().UnixNano()

@@ -43,7 +43,7 @@ func (o *logOptions) follow(c *cobra.Command) error {
 	unread := func(err error) {
 		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("the rules cannot be read, so lines have none: %v", err)))
 	}
-	watch, err := watchRules(ctx, tables, unread)
+	watch, err := watchRules(ctx, tables, table, nil, unread)
 	if err != nil {
 		return err
 	}
@@ -66,6 +66,7 @@ func (o *logOptions) follow(c *cobra.Command) error {
 	tracker.Rule, tracker.Out = watch.rule, watch.out
 	loss := lossTeller{command: c, table: table}
 	err = table.Follow(ctx, func(b *flow.Batch) {
+		watch.look()
 		tracker.Take(b, table.Feed())
 		loss.tell(false)
 	})

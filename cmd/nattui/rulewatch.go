@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"nattui/model/conntrack"
 	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
@@ -16,40 +17,104 @@ import (
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
+	"nattui/rules/nfnetlink"
 )
 
 // ruleWatch tells which rule makes a connection now: it reads rules and host again whenever they change. From a change
-// until that is done it tells nothing, rather than what was so before.
+// until that is done it tells nothing, rather than what was so before; nor of a connection that may have begun before they were
+// read.
 type ruleWatch struct {
 	tables  *iptables.Host
 	changes <-chan struct{}
 	trouble func(error)
+	// table is told when rules were read.
+	table *conntrack.Table
 
 	explainer *explain.Explainer
 	mark      func(*flow.Flow) explain.Explanation
 	current   atomic.Bool
+	readAt    atomic.Int64  // when the rules had been read
+	made      atomic.Uint32 // the generation of nf_tables then
+	kernel    *nfnetlink.Socket
+	unchanged bool // the rules are still of that generation, as far as look has seen
+	flows     *flow.Flows
+	asking    sync.Mutex // held while kernel is used
 
 	mu       sync.Mutex
 	host     *facts.Facts
 	links    map[netip.Addr]string // by server; "" is not certain
-	texts    map[uint32][]byte     // the explanation's member of a JSON object, by Flow.Rule
+	texts    map[toldRule][]byte   // the explanation's member of a JSON object
 	textsGen uint16
 	idOf     func(evaluate.RuleRef) (string, bool)
 }
 
-// watchRules reads the rules and watches them until ctx is done. trouble hears of what could not be read.
-func watchRules(ctx context.Context, tables *iptables.Host, trouble func(error)) (*ruleWatch, error) {
+// toldRule is a rule as it is told: by Flow.Rule, of a connection that was found or of one that has begun.
+type toldRule struct {
+	number uint32
+	found  bool
+}
+
+// watchRules reads the rules and watches them until ctx is done, and the table's connections with them. trouble hears of what could
+// not be read. flows are those of the table, where what is told of connections that go on is wanted too; else nil.
+func watchRules(ctx context.Context, tables *iptables.Host, table *conntrack.Table, flows *flow.Flows, trouble func(error)) (*ruleWatch, error) {
 	changes, err := anyChange(ctx, tables)
 	if err != nil {
 		return nil, err
 	}
-	w := &ruleWatch{tables: tables, changes: changes, trouble: trouble, explainer: explain.NewExplainer(nil)}
+	w := &ruleWatch{tables: tables, changes: changes, trouble: trouble, table: table, explainer: explain.NewExplainer(flows), flows: flows}
 	w.mark = w.explainer.Marker()
+	if w.kernel, err = nfnetlink.Dial(); err != nil {
+		return nil, err
+	}
+	context.AfterFunc(ctx, func() { w.asking.Lock(); defer w.asking.Unlock(); w.kernel.Close(); w.kernel = nil })
 	if err := w.read(ctx); err != nil {
 		return nil, err
 	}
 	go w.follow(ctx)
+	if flows != nil {
+		go w.work(ctx)
+	}
 	return w, nil
+}
+
+// work explains the connections of the table, so that what explained one before is known when the rules change.
+func (w *ruleWatch) work(ctx context.Context) {
+	for {
+		pause := workPace
+		if w.explainer.Work(workSlice) {
+			pause /= 20
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+const (
+	workPace  = 200 * time.Millisecond
+	workSlice = 2000
+)
+
+// look sees whether the rules are still those that were read: what a batch tells of was made by these then. It comes before any
+// of the batch is told.
+func (w *ruleWatch) look() {
+	w.unchanged = w.current.Load() && w.generation() == w.made.Load()
+}
+
+// generation is that of nf_tables now, 0 where the kernel has none.
+func (w *ruleWatch) generation() uint32 {
+	w.asking.Lock()
+	defer w.asking.Unlock()
+	if w.kernel == nil {
+		return 0
+	}
+	id, err := w.kernel.Generation()
+	if err != nil {
+		return 0
+	}
+	return id
 }
 
 // anyChange is nudged by every change of rules, links, addresses, routes and settings.
@@ -98,23 +163,30 @@ func anyChange(ctx context.Context, tables *iptables.Host) (<-chan struct{}, err
 const readingShare = 0.1
 
 func (w *ruleWatch) follow(ctx context.Context) {
+	readWhenever(ctx, w.changes, func(ctx context.Context) error {
+		w.current.Store(false)
+		return w.read(ctx)
+	}, w.trouble)
+}
+
+// readWhenever reads after every change until ctx is done, and after a failure once a second until it succeeds.
+func readWhenever(ctx context.Context, changes <-chan struct{}, read func(context.Context) error, trouble func(error)) {
 	for failed := false; ; {
 		if !failed {
 			select {
 			case <-ctx.Done():
 				return
-			case <-w.changes:
+			case <-changes:
 			}
 		}
-		w.current.Store(false)
 		start := time.Now()
-		err := w.read(ctx)
+		err := read(ctx)
 		if ctx.Err() != nil {
 			return
 		}
 		pause := time.Duration(float64(time.Since(start)) / readingShare)
 		if failed = err != nil; failed {
-			w.trouble(err)
+			trouble(err)
 			pause = max(pause, time.Second)
 		}
 		select {
@@ -126,6 +198,7 @@ func (w *ruleWatch) follow(ctx context.Context) {
 }
 
 func (w *ruleWatch) read(ctx context.Context) error {
+	made := w.generation()
 	sets, err := w.tables.ReadAll(ctx)
 	if err != nil {
 		return err
@@ -134,6 +207,7 @@ func (w *ruleWatch) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	w.made.Store(made)
 	w.set(sets, &f, metrics.IDs(metrics.RulesOf(sets, f.Native.Ruleset(), []string{"nat"})))
 	return nil
 }
@@ -142,31 +216,80 @@ func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, i
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idOf = idOf
-	w.explainer.SetRules(sets, f.Host(nil)) // what begins now has met today's rules
-	w.host, w.links, w.texts = f, map[netip.Addr]string{}, map[uint32][]byte{}
+	read := readNow()
+	if w.flows != nil {
+		w.explainer.SetRulesAt(sets, f.Host(nil), read)
+	} else {
+		w.explainer.SetRules(sets, f.Host(nil)) // what begins now has met today's rules
+	}
+	w.readAt.Store(read.Rules)
+	if w.table != nil {
+		w.table.Milestone(read.Rules)
+	}
+	w.host, w.links, w.texts = f, map[netip.Addr]string{}, map[toldRule][]byte{}
 	w.current.Store(true)
 }
 
-// rule is the member "rule" of a connection that has begun now; nil where that is not known.
-func (w *ruleWatch) rule(f *flow.Flow) []byte {
-	if !w.current.Load() {
+// explain tells which rule made a connection of the table, and writes it into that; what cannot be known is Unknown. The flow is
+// as its table has it after the batch.
+func (w *ruleWatch) explain(kind flow.MessageKind, f *flow.Flow) explain.Explanation {
+	unknown := explain.Explanation{Confidence: explain.Unknown}
+	if !w.unchanged || !w.current.Load() {
+		f.Rule, f.RuleGen = 0, 0
+		return unknown
+	}
+	e := w.mark(f)
+	if kind == flow.EventNew && (e.Confidence == explain.Stale || !f.BeganAfter(w.readAt.Load())) {
+		f.Rule, f.RuleGen = 0, 0
+		return unknown // other rules made it
+	}
+	return polled(e)
+}
+
+// polled is less sure of a rule of the legacy backend: that these have changed is seen some time later.
+func polled(e explain.Explanation) explain.Explanation {
+	if e.Confidence == explain.Exact && (!e.DNAT.IsZero() && e.DNAT.Backend == rules.Legacy || !e.SNAT.IsZero() && e.SNAT.Backend == rules.Legacy) {
+		e.Confidence = explain.Inferred
+	}
+	return e
+}
+
+// rule is the member "rule" of a connection that has begun now, or was found; nil where that is not known.
+func (w *ruleWatch) rule(m *flow.Message, b *flow.Batch) []byte {
+	if !w.unchanged || !w.current.Load() {
 		return nil
 	}
-	of := *f
-	e := w.mark(&of)
+	of := m.Flow
+	found := m.Kind != flow.EventNew
+	if !found && !b.After(&of, w.readAt.Load()) {
+		return nil
+	}
+	e := polled(w.mark(&of))
+	switch {
+	case !found && e.Confidence == explain.Stale:
+		return nil // other rules made it
+	case found && e.Confidence == explain.Exact:
+		e.Confidence = explain.Inferred // these or others like them
+	}
+	return w.text(&of, e, found)
+}
+
+// text is the member "rule" for an explanation.
+func (w *ruleWatch) text(of *flow.Flow, e explain.Explanation, found bool) []byte {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if of.RuleGen != w.textsGen {
-		w.texts, w.textsGen = map[uint32][]byte{}, of.RuleGen
+		w.texts, w.textsGen = map[toldRule][]byte{}, of.RuleGen
 	}
-	text, ok := w.texts[of.Rule]
+	told := toldRule{of.Rule, found}
+	text, ok := w.texts[told]
 	if !ok {
 		text = e.AppendJSON(nil)
 		if id, ok := w.idOf(e.Rule()); ok && bytes.HasSuffix(text, []byte("}")) {
 			// The position is that of this moment; by its ID the rule is found later, and in the metrics.
 			text = append(append(append(text[:len(text)-1], `,"id":"`...), id...), `"}`...)
 		}
-		w.texts[of.Rule] = text
+		w.texts[told] = text
 	}
 	return text
 }

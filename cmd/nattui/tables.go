@@ -101,6 +101,7 @@ func (g *gatherer) take(s iptables.Snapshot) {
 		g.heard[s.Variant] = true
 		g.waiting--
 	}
+	fell := s.Rules.CountsLess(g.sets[s.Variant])
 	if s.Rules != nil {
 		g.sets[s.Variant] = s.Rules
 	}
@@ -117,7 +118,7 @@ func (g *gatherer) take(s iptables.Snapshot) {
 	if s.Changed && !s.Own && seen {
 		g.others(s.Variant, name)
 	}
-	if s.Changed {
+	if s.Changed || fell { // what the rules have made is told by their counters too
 		sets := maps.Clone(g.sets)
 		g.shown.Store(&sets)
 		if g.waiting == 0 {

@@ -19,6 +19,7 @@ import (
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/model/live"
+	"nattui/rules/iptables"
 	"nattui/ui/table"
 	"nattui/ui/text"
 )
@@ -127,6 +128,9 @@ func (o *topOptions) run(c *cobra.Command) error {
 		}
 		o.source.Explainer().SetRules(sets)
 		o.source.Explainer().SetFacts(facts)
+		if err := o.followRules(ctx); err != nil {
+			return err
+		}
 	} else if o.grouping == flow.GroupByRule {
 		return err
 	}
@@ -138,6 +142,29 @@ func (o *topOptions) run(c *cobra.Command) error {
 		return err
 	}
 	return o.follow(c, q)
+}
+
+// followRules tells the source the rules and the host again whenever they change, until ctx is done.
+func (o *topOptions) followRules(ctx context.Context) error {
+	tables, err := iptables.Open(ctx)
+	if err != nil {
+		return err
+	}
+	changes, err := anyChange(ctx, tables)
+	if err != nil {
+		return err
+	}
+	go readWhenever(ctx, changes, func(ctx context.Context) error {
+		sets, f, err := readRulesAgain(ctx)
+		if err == nil {
+			o.source.Explainer().SetRules(sets)
+			o.source.Explainer().SetFacts(f)
+		}
+		return err
+	}, func(err error) {
+		say(stderr, text.Safe(fmt.Sprintf("the rules cannot be read, so those shown may be gone: %v", err)))
+	})
+	return nil
 }
 
 // follow looks at the table every second and prints at every interval.

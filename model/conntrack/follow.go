@@ -40,6 +40,8 @@ type follower struct {
 	traffic    traffic.Watch
 	quietAsked time.Time // when that was last asked
 	passed     bool      // packets have passed since the last round began, as far as was looked
+
+	emptied int64 // when no event waited, as far as was looked
 }
 
 // Follow keeps deliver informed of the table until ctx is done, which is no
@@ -53,6 +55,7 @@ type follower struct {
 func (t *Table) Follow(ctx context.Context, deliver func(*flow.Batch)) error {
 	f := &follower{table: t, schedule: schedule{share: t.share}, frame: frameFor(t.buffer.Got), losses: losses{room: roomFor(t.buffer.Got)}}
 	f.losses.drops, _ = t.events.drops()
+	f.emptied = now()
 	defer f.unsubscribe()
 	for _, group := range eventGroups {
 		if err := t.events.join(group); err != nil {
@@ -135,6 +138,9 @@ func (f *follower) read() (total int, err error) {
 		if n > 0 {
 			f.frameOf(n)
 		}
+		if n < eventDatagrams {
+			f.emptied = now()
+		}
 		f.drain(n)
 		if total += n; n < eventDatagrams {
 			break
@@ -155,6 +161,7 @@ func (f *follower) patience() time.Duration {
 // frameOf decodes n datagrams of events and delivers them.
 func (f *follower) frameOf(n int) {
 	f.batch.Reset(now())
+	f.batch.Late = f.batch.At-f.emptied > int64(flow.PromptWithin) && f.emptied < f.table.milestone.Load()
 	malformed := 0
 	for i := range n {
 		b, whole := f.table.events.datagram(i)

@@ -42,6 +42,7 @@ type Table struct {
 	keepFresh atomic.Bool
 	resting   atomic.Bool // Follow takes long rests between its rounds
 	stirred   atomic.Bool // somebody else saw a counter move meanwhile
+	milestone atomic.Int64
 	way       way
 	state     state
 }
@@ -160,6 +161,14 @@ func (s *state) listed(took time.Duration, urgent, again bool) {
 		s.lost, s.lastResync = false, time.Since(s.lostAt)
 		s.resyncs++
 	}
+}
+
+// Milestone tells that something is known to have been so at a time, in nanoseconds since 1970, such as what the rules were, so
+// that it matters of flows whether they began after it. The follower looks at once which events wait: those that come later are
+// of later than that, however long it has been waiting for them.
+func (t *Table) Milestone(at int64) {
+	t.milestone.Store(at)
+	t.events.interrupt()
 }
 
 // Feed tells how well the table is known. It does not block.

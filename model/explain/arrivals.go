@@ -51,7 +51,7 @@ func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, out
 	if x.Confidence == Stale && f.Zone != 0 {
 		x.Confidence, x.Unseen = Unknown, fmt.Sprintf("who keeps connection tracking's zone %d", f.Zone)
 	}
-	if x.Confidence == Stale {
+	if x.Confidence == Stale || x.Halted {
 		down, any := a.evaluator.DownBeside(f.Client().Addr(), f.ServedBy().Addr(), f.SeenAs().Addr())
 		if down != "" {
 			x = Explanation{Confidence: Unknown, Down: down}
@@ -68,7 +68,7 @@ func (x Explanation) doubted() bool { return x.Confidence == Stale || x.Confiden
 func (x Explanation) weigh(other Explanation, by *evaluate.Arrival) Explanation {
 	undecided := other.Confidence == Ambiguous && other.Rule().IsZero()
 	switch {
-	case other.Confidence == Stale:
+	case other.Confidence == Stale, other.Halted:
 	case other.Rule().IsZero() && x.doubted() && by.Reached && !undecided:
 		return Explanation{Confidence: Inferred}
 	case other.Rule().IsZero() && x.Confidence == Stale && by.In != "":

@@ -128,7 +128,7 @@ func TestMemoryPartsRoutes(t *testing.T) {
 	x.SetRules(sets, known.Host(nil))
 	mark := x.Marker()
 	for range 2 {
-		for to, want := range map[string]string{"127.255.255.254:53": "none", "128.0.0.1:53": "POSTROUTING 1"} {
+		for to, want := range map[string]string{"127.255.255.254:53": "unknown", "128.0.0.1:53": "POSTROUTING 1"} {
 			f := explainedFlow(1, "192.168.0.9:4000", to, to, "203.0.113.1:4000")
 			if e := mark(&f); e.String() != want {
 				t.Errorf("to %s: %v", to, e)

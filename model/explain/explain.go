@@ -58,13 +58,19 @@ type Explanation struct {
 	Down string
 	// Arrival is an interface that it may have come by, by which no rule translates it, for Unknown.
 	Arrival string
+	// Halted tells, for Unknown, that its packets would get no further today than before their source is changed.
+	Halted bool
+
+	origin uint32 // what explained the flow first, where that is another; 0 where it is not
 }
 
 // Doubt says why an explanation is Unknown or Older: "table inet own may also translate here and is not evaluated".
 func (e Explanation) Doubt() string {
 	switch {
 	case e.Older:
-		return "another rule than " + e.String() + " made it, or that one before its counters were cleared"
+		return "another rule than " + e.String() + " made it, or that one before it was added again or its counters were cleared"
+	case e.Halted:
+		return "today its packets get no further than before their source is changed, so the rule that did that is not known"
 	case e.Down != "":
 		return e.Down + " is down: what today's rules make of its packets shows when it is up"
 	case e.Arrival != "":
@@ -100,6 +106,7 @@ type Explainer struct {
 	memory     classMemory    // of this generation
 	unmet      unmet
 	past       map[uint16]*past // by generation
+	lost       bool             // some of it is no longer remembered
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
@@ -109,13 +116,18 @@ type Explainer struct {
 	numbers    map[Explanation]uint32 // the other way round
 	last       uint32                 // the number given last: flows of one kind come together
 
+	claims *Claims // while they are counted
+
+	origins       []origin // of flows that another rule explained first, by Explanation.origin - 1
+	originNumbers map[origin]uint32
+
 	// told is what is known by now, for screens that are drawn and need not wait for a slice of work.
 	told atomic.Pointer[explanations]
 }
 
 // NewExplainer explains the flows of a table once it has been told the rules.
 func NewExplainer(flows *flow.Flows) *Explainer {
-	x := &Explainer{flows: flows}
+	x := &Explainer{flows: flows, originNumbers: map[origin]uint32{{older: true}: 1}, origins: []origin{{older: true}}}
 	if flows != nil {
 		flows.OrderRules(x.Places)
 		flows.NameRules(x.Alike)
@@ -198,11 +210,14 @@ func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evalu
 	x.chains = chains
 	x.memory.begin(classes)
 	if x.past == nil || at.Rules == 0 {
-		x.past = map[uint16]*past{}
+		x.past, x.lost = map[uint16]*past{}, false
 	} else {
 		x.keepPast()
 	}
 	x.unmet.see(sets, host.Native.Ruleset(), at)
+	if x.claims != nil {
+		clear(x.claims.of)
+	}
 	x.generation++
 	if x.generation == 0 {
 		x.generation = 1
@@ -223,7 +238,11 @@ func (x *Explainer) Work(limit int) (more bool) {
 	}
 	return x.flows.Explain(x.generation, func(f *flow.Flow) (uint32, bool) {
 		limit--
-		return x.explain(f), limit <= 0
+		number := x.explain(f)
+		if c := x.claims; c != nil && !f.BeganAfter(c.since) {
+			c.take(&x.known[number-1])
+		}
+		return number, limit <= 0
 	})
 }
 
@@ -307,11 +326,13 @@ func (x *Explainer) Of(f *flow.Flow) Explanation {
 	}
 	if class, ok := x.memory.classOf(f); ok {
 		if number := x.memory.recall(&class); number != 0 && number != eachByItself {
-			return x.sinceThen(f, x.known[number-1].dated(f, x.until[number-1]))
+			e, _ := x.sinceThen(f, x.known[number-1].dated(f, x.until[number-1]))
+			return e
 		}
 	}
 	e, _ := With(x.evaluator, f, nil)
-	return x.sinceThen(f, e.dated(f, x.unmet.of(&e)))
+	e, _ = x.sinceThen(f, e.dated(f, x.unmet.of(&e)))
+	return e
 }
 
 // Marker explains flows that are in no table, for one goroutine: it writes into each
@@ -399,7 +420,7 @@ func With(e *evaluate.Evaluator, f *flow.Flow, buf []evaluate.Outcome) (Explanat
 func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow, unseen string) Explanation {
 	nat := f.NAT()
 	var x Explanation
-	loose := false
+	loose, halted := false, false
 	for i := range outcomes {
 		o := &outcomes[i]
 		same, port := sameTranslation(o, f, nat)
@@ -411,9 +432,11 @@ func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow, unseen s
 		case o.DNATBy != x.DNAT || o.SNATBy != x.SNAT:
 			x.Confidence = Ambiguous
 		}
-		loose = loose || !port
+		loose, halted = loose || !port, halted || nat&flow.NATSrc != 0 && ended(o)
 	}
 	switch {
+	case halted:
+		x = Explanation{Confidence: Unknown, Halted: true}
 	case x.Confidence == NotAsked && unseen == "" && !certain && undecided(outcomes):
 		x.Confidence = Ambiguous
 	case x.Confidence == NotAsked && f.Status&flow.StatusExpected != 0:
@@ -423,7 +446,7 @@ func comparing(outcomes []evaluate.Outcome, certain bool, f *flow.Flow, unseen s
 		x.Confidence, x.Unseen = Unknown, unseen
 	case x.Confidence == NotAsked:
 		x.Confidence = Stale
-	case x.Confidence == Exact && (loose || !certain):
+	case x.Confidence == Exact && (loose || !certain || f.Status&flow.StatusExpected != 0):
 		x.Confidence = Inferred
 	}
 	return x
@@ -453,8 +476,7 @@ func sameTranslation(o *evaluate.Outcome, f *flow.Flow, nat flow.NAT) (same, por
 	if o.DNAT && !port {
 		return false, false // a destination's port is never chosen otherwise
 	}
-	if o.Delivered == evaluate.Dropped || o.Delivered == evaluate.NoRoute {
-		// The kernel would end it today before its source would be changed.
+	if ended(o) {
 		return true, false
 	}
 	if !o.SNAT {
@@ -472,6 +494,11 @@ func sameTranslation(o *evaluate.Outcome, f *flow.Flow, nat flow.NAT) (same, por
 		return false, false
 	}
 	return true, port && (!f.Proto().HasPorts() || o.Src.Holds(seen))
+}
+
+// ended tells that the kernel would end a packet today before its source would be changed.
+func ended(o *evaluate.Outcome) bool {
+	return o.Delivered == evaluate.Dropped || o.Delivered == evaluate.NoRoute
 }
 
 func holdsAddr(e evaluate.Endpoint, a netip.Addr) bool {

@@ -5,28 +5,60 @@ import (
 	"nattui/rules/evaluate"
 )
 
-// generationsKept is of how many generations before this one explanations are remembered: flows that were not asked under one
-// are compared with one before.
-const generationsKept = 8
+// Of generations before this one explanations are remembered while flows may be left that were asked under them: of at most so
+// many generations, and so many explanations.
+const (
+	generationsKept  = 64
+	explanationsKept = 1 << 17
+)
 
-// past are the explanations of a generation before, and which rules they name. A flow that another rule explained then was not
-// made by the one that explains it now: a mark, a set's elements or an address is another since.
+// originsKept is how many origins are told apart.
+const originsKept = 1 << 16
+
+// past are the explanations of a generation before, and which rules they name.
 type past struct {
 	known []Explanation
 	names [][2]namedRule // of each
 	moved map[[2]uint32]uint32
 }
 
+// origin is what explained a flow first. A flow that another rule explains now was not made by that: a mark, a set's elements, an
+// address or a rule is another since, and may have been none or yet another in between.
+type origin struct {
+	names [2]namedRule
+	older bool // these did not make it either
+}
+
+// isKnown tells that anything is known of it.
+func (o origin) isKnown() bool { return o != origin{} }
+
 // keepPast remembers the explanations of the generation that ends.
 func (x *Explainer) keepPast() {
+	if x.flows != nil && x.flows.Unexplained() == 0 {
+		clear(x.past) // all flows have been asked in this one
+		x.lost = false
+	}
 	p := &past{known: x.known, moved: map[[2]uint32]uint32{}}
 	for i := range x.known {
 		p.names = append(p.names, x.unmet.both(&x.known[i]))
 	}
 	x.past[x.generation] = p
-	delete(x.past, x.generation-generationsKept)
-	for _, p := range x.past {
+	kept := 0
+	for back := range uint16(generationsKept) {
+		p := x.past[x.generation-back]
+		if p == nil {
+			continue
+		}
+		if kept += len(p.known); kept > explanationsKept && back > 0 {
+			delete(x.past, x.generation-back)
+			x.lost = true
+			continue
+		}
 		clear(p.moved) // its answers are numbers of the generation that ends
+	}
+	if x.past[x.generation-generationsKept] != nil {
+		delete(x.past, x.generation-generationsKept)
+		x.lost = true
 	}
 }
 
@@ -41,29 +73,82 @@ func (u *unmet) both(e *Explanation) [2]namedRule {
 	return both
 }
 
-// sinceThen is an explanation of a flow beside the one before it.
-func (x *Explainer) sinceThen(f *flow.Flow, e Explanation) Explanation {
-	p := x.past[f.RuleGen]
-	if p == nil || f.RuleGen == 0 || f.Rule == 0 || int(f.Rule) > len(p.known) || !e.names() {
-		return e
+// originIn is what explained a flow first, as its explanation in a past generation tells. Of one that was stale when it was asked
+// first it is another rule than all that are known.
+func (x *Explainer) originIn(p *past, number uint32) origin {
+	switch was := &p.known[number-1]; {
+	case was.origin != 0:
+		return x.origins[was.origin-1]
+	case was.names():
+		return origin{p.names[number-1], was.Older}
+	case was.Confidence == Stale:
+		return origin{older: true}
 	}
-	if was := &p.known[f.Rule-1]; was.names() && (was.Older || x.unmet.both(&e) != p.names[f.Rule-1]) {
+	return origin{}
+}
+
+// sinceThen is an explanation of a flow beside the first one, which is to be remembered where it is another.
+func (x *Explainer) sinceThen(f *flow.Flow, e Explanation) (now Explanation, remembered origin) {
+	if f.RuleGen == 0 || f.Rule == 0 || f.RuleGen == x.generation {
+		return e, origin{}
+	}
+	p := x.past[f.RuleGen]
+	if p == nil || int(f.Rule) > len(p.known) {
+		if !x.lost {
+			return e, origin{}
+		}
+		return e.beside(x.unmet.both(&e), origin{older: true}), origin{older: true}
+	}
+	first := x.originIn(p, f.Rule)
+	if names := x.unmet.both(&e); first.isKnown() && (!e.names() || first.older || names != first.names) {
+		return e.beside(names, first), first
+	}
+	return e, origin{}
+}
+
+// beside is an explanation by some rules of a flow that others explained first.
+func (e Explanation) beside(names [2]namedRule, first origin) Explanation {
+	if e.names() && (first.older || names != first.names) {
 		e.Confidence, e.Older = Inferred, true
 	}
 	return e
 }
 
-// numberSinceThen is sinceThen for a number.
+// numberSinceThen is the number of sinceThen.
 func (x *Explainer) numberSinceThen(f *flow.Flow, number uint32) uint32 {
-	p := x.past[f.RuleGen]
-	if p == nil || f.RuleGen == 0 || f.Rule == 0 {
+	if f.RuleGen == 0 || f.Rule == 0 || f.RuleGen == x.generation {
 		return number
 	}
-	pair := [2]uint32{f.Rule, number}
-	moved, known := p.moved[pair]
-	if !known {
-		moved = x.number(x.sinceThen(f, x.known[number-1]))
-		p.moved[pair] = moved
+	moved := func() uint32 {
+		e, remembered := x.sinceThen(f, x.known[number-1])
+		if remembered.isKnown() {
+			e.origin = x.originNumber(remembered)
+		}
+		return x.number(e)
 	}
-	return moved
+	p := x.past[f.RuleGen]
+	if p == nil {
+		return moved()
+	}
+	pair := [2]uint32{f.Rule, number}
+	n, known := p.moved[pair]
+	if !known {
+		n = moved()
+		p.moved[pair] = n
+	}
+	return n
+}
+
+// originNumber is how an origin is written into explanations. Where there are too many, it is one of which nothing but that is
+// remembered.
+func (x *Explainer) originNumber(o origin) uint32 {
+	if n, known := x.originNumbers[o]; known {
+		return n
+	}
+	if len(x.origins) >= originsKept {
+		return x.originNumber(origin{older: true})
+	}
+	x.origins = append(x.origins, o)
+	x.originNumbers[o] = uint32(len(x.origins))
+	return x.originNumbers[o]
 }

@@ -14,12 +14,19 @@ import (
 type unmet struct {
 	at     int64 // when rules of iptables were read last
 	sets   map[rules.Variant]bool
-	native bool                // native tables were read then
-	last   map[namedRule]int64 // of all rules then
+	last   map[namedRule]int64  // of all rules then
+	met    map[namedRule]uint64 // the packets of those that count them
 	names  map[evaluate.RuleRef]namedRule
+	native map[nativePlace]namedRule // nil where native tables were not read
 }
 
-// namedRule is a rule wherever it stands: of iptables by what it says, of a native table by its handle.
+// nativePlace is where a native rule is: another one may be there when its table was made anew, or it was replaced.
+type nativePlace struct {
+	table  string
+	handle uint64
+}
+
+// namedRule is a rule wherever it stands, by what it says: one of a native table by its handle too.
 type namedRule struct {
 	at           rules.Variant
 	table        string // of a native one, as evaluate.RuleRef has it
@@ -31,7 +38,7 @@ type namedRule struct {
 // see takes rules as they were read.
 func (u *unmet) see(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset, at Read) {
 	before := *u
-	*u = unmet{at.Rules, map[rules.Variant]bool{}, native != nil, map[namedRule]int64{}, map[evaluate.RuleRef]namedRule{}}
+	*u = unmet{at: at.Rules, sets: map[rules.Variant]bool{}, last: map[namedRule]int64{}, met: map[namedRule]uint64{}, names: map[evaluate.RuleRef]namedRule{}}
 	for v, set := range sets {
 		u.sets[v] = true
 		for i := range set.Tables {
@@ -43,13 +50,27 @@ func (u *unmet) see(sets map[rules.Variant]*rules.Ruleset, native *nft.Ruleset, 
 	if native == nil {
 		return
 	}
+	u.native = map[nativePlace]namedRule{}
 	for _, t := range native.Tables {
 		for _, c := range t.Chains {
-			for _, r := range c.Rules {
-				counted, has := r.Counter()
-				u.note(namedRule{table: t.Family.String() + " " + t.Name, handle: r.Handle}, has && counted.Packets == 0, before.native, at.Native, &before)
-			}
+			u.seeNative(c, at.Native, &before)
 		}
+	}
+}
+
+func (u *unmet) seeNative(c *nft.Chain, at int64, before *unmet) {
+	for _, r := range c.Rules {
+		said := r.Read(c, nil)
+		if !said.Translates() {
+			continue
+		}
+		place := nativePlace{c.Table.Family.String() + " " + c.Table.Name, r.Handle}
+		name := namedRule{table: place.table, chain: c.Name, text: nft.Uncounted(said.Text()), handle: r.Handle}
+		u.native[place] = name
+		if counted, has := r.Counter(); has {
+			u.met[name] = counted.Packets
+		}
+		u.note(name, before.native != nil, at, before)
 	}
 }
 
@@ -64,15 +85,19 @@ func (u *unmet) seeTable(v rules.Variant, table *rules.Table, before *unmet) {
 			name := namedRule{at: v, chain: chain.Name, text: r.String()}
 			name.equalsBefore, equal[name.text] = equal[name.text], equal[name.text]+1
 			u.names[evaluate.RuleRef{Variant: v, Table: table.Name, Chain: chain.Name, Position: i + 1}] = name
-			u.note(name, r.Counters.Known && r.Counters.Packets == 0, before.sets[v], u.at, before)
+			if r.Counters.Known {
+				u.met[name] = r.Counters.Packets
+			}
+			u.note(name, before.sets[v], u.at, before)
 		}
 	}
 }
 
-// note notes a rule that counted no packet, or that was not there before although its like was read then.
-func (u *unmet) note(name namedRule, none, wasRead bool, at int64, before *unmet) {
+// note notes a rule that counted no packet, or fewer than before, or that was not there before although its like was read then.
+func (u *unmet) note(name namedRule, wasRead bool, at int64, before *unmet) {
 	last, known := before.last[name]
-	if none || !known && wasRead && before.at != 0 {
+	packets, counts := u.met[name]
+	if counts && (packets == 0 || packets < before.met[name]) || !known && wasRead && before.at != 0 {
 		last = at
 	}
 	u.last[name] = last
@@ -81,7 +106,7 @@ func (u *unmet) note(name namedRule, none, wasRead bool, at int64, before *unmet
 // name is the rule that stands at a place.
 func (u *unmet) name(r evaluate.RuleRef) namedRule {
 	if r.Handle != 0 {
-		return namedRule{table: r.Table, handle: r.Handle}
+		return u.native[nativePlace{r.Table, r.Handle}]
 	}
 	return u.names[r]
 }

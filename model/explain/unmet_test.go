@@ -35,7 +35,7 @@ func TestOlderThanItsRule(t *testing.T) {
 	found := explainedFlow(3, "198.51.100.7:4002", "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:4002")
 	const read = int64(time.Hour)
 	for i, f := range []*flow.Flow{&older, &later, &found} {
-		b := &flow.Batch{At: read + int64(i) - 1 + int64(i%2)}
+		b := &flow.Batch{At: read + (int64(i)-1+int64(i%2))*int64(time.Second)}
 		change := b.Next()
 		change.Flow = *f
 		if change.Kind = flow.EventNew; i == 2 { // it was there, since when is not known

@@ -41,12 +41,13 @@ func (t *Flows) apply(c *Message, b *Batch) {
 			pos = -1
 		}
 		if pos < 0 {
-			t.insert(hash, c, b.At)
+			t.insert(hash, c, b)
 			return
 		}
 		t.change(uint32(pos), func(kept *Flow) {
 			kept.tell(c, b.At)
 			kept.epoch = t.listing.epoch
+			kept.known |= b.beginning(c)
 		})
 		t.hear(t.at(uint32(pos)))
 		c.Flow = *t.at(uint32(pos))
@@ -77,7 +78,7 @@ func (t *Flows) apply(c *Message, b *Batch) {
 		}
 		if pos < 0 {
 			if !t.hasEnded(hash ^ uint64(f.ID)) {
-				t.insert(hash, c, b.At)
+				t.insert(hash, c, b)
 			}
 			return
 		}
@@ -158,15 +159,15 @@ func (f *Flow) startedElse(c *Message) bool {
 }
 
 // insert puts a flow into the table that nobody had told of before.
-func (t *Flows) insert(hash uint64, c *Message, at int64) {
+func (t *Flows) insert(hash uint64, c *Message, b *Batch) {
 	f := &c.Flow
-	f.First, f.Told = at, at
+	f.First, f.Told = b.At, b.At
 	if c.Has&HasCounts != 0 {
 		f.known |= countsKnown
-		f.Counted = at
+		f.Counted = b.At
 	}
 	if c.Kind.IsEvent() {
-		f.known |= heard
+		f.known |= heard | b.beginning(c)
 	}
 	f.epoch = t.listing.epoch
 	pos := t.claim()
@@ -176,6 +177,22 @@ func (t *Flows) insert(hash uint64, c *Message, at int64) {
 	t.index.insert(hash, pos)
 	t.totals.add(f, f.NAT(), 1)
 	t.changes++
+}
+
+// beginning is what a message tells of when its flow began: that it was not long before.
+func (b *Batch) beginning(c *Message) knowledge {
+	if c.Kind == EventNew && !b.Late {
+		return begun
+	}
+	return 0
+}
+
+// After tells of a flow whose beginning the batch tells that it began after a time, as BeganAfter does of one of the table.
+func (b *Batch) After(f *Flow, at int64) bool {
+	if f.Start != 0 {
+		return f.Start > at
+	}
+	return !b.Late && b.At-int64(PromptWithin) > at
 }
 
 // change lets edit alter a flow and keeps the totals true.

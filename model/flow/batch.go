@@ -57,6 +57,9 @@ type Message struct {
 type Batch struct {
 	// At is when the batch was read; all its changes are taken to be of that time.
 	At int64
+	// Late tells that its events may have waited for longer than they do as a rule, so that what it tells of may have begun
+	// before what is known to have been so then: see BeganAfter.
+	Late bool
 	// Since is how old a Listed, Refreshed or Gone change may be at most: an event of a
 	// later time than that knows better.
 	Since int64

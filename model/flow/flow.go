@@ -62,6 +62,7 @@ const (
 	countsKnown knowledge = 1 << iota
 	ratesKnown
 	heard // an event has told of it
+	begun // the event of its beginning has told of it, and no later than PromptWithin
 
 	// The bits above say for how long the counters have not moved, in steps of quietStep: a flow has no
 	// byte to spare, as there may be millions.
@@ -142,13 +143,17 @@ func (f *Flow) Age(now int64) time.Duration {
 	return time.Duration(max(0, now-since))
 }
 
-// BeganAfter tells that the flow is known to have begun after a time, by the kernel's own time where it keeps one, else as it
-// has been told of since. What was only found in the table may be older than it has been known.
+// PromptWithin is by how much later than a flow began it was heard of at most, where its event had not waited.
+const PromptWithin = 100 * time.Millisecond
+
+// BeganAfter tells that the flow is known to have begun after a time, by the kernel's own time where it keeps one, else as the
+// event of its beginning has come since, and had not waited before. What was only found in the table, or heard of as it went on,
+// may be older than it has been known.
 func (f *Flow) BeganAfter(at int64) bool {
 	if f.Start != 0 {
 		return f.Start > at
 	}
-	return f.known&heard != 0 && f.First > at
+	return f.known&begun != 0 && f.First-int64(PromptWithin) > at
 }
 
 // Remaining is how many seconds are left before the kernel drops the flow, if no
@@ -171,8 +176,8 @@ const (
 	rateStep = int64(250 * time.Millisecond)
 	// quietStep is what the time without a packet is counted in, and quietSteps after how many the rate is 0:
 	// a little less than five seconds, as readings come a little early or late.
-	quietStep  = int64(150 * time.Millisecond)
-	quietSteps = 30
+	quietStep  = int64(300 * time.Millisecond)
+	quietSteps = 15
 )
 
 // count takes the counters of told, which were read at the time at, and brings

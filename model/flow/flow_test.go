@@ -131,3 +131,39 @@ func TestCountersOfZeroAreNone(t *testing.T) {
 		t.Error("one packet is not counted")
 	}
 }
+
+// TestBeganAfter: only the event of its beginning tells when a flow began, and only if it had not waited.
+func TestBeganAfter(t *testing.T) {
+	const rest = int64(time.Hour)
+	told := func(kinds []MessageKind, late bool) Flow {
+		table := NewFlows()
+		for i, kind := range kinds {
+			b := &Batch{At: rest + int64(i), Late: late}
+			c := b.Next()
+			*c = Message{Kind: kind, Flow: testFlow(1)}
+			table.Apply(b)
+		}
+		sought := testFlow(1)
+		now, _, _ := table.Lookup(sought.Key())
+		return now
+	}
+	for name, c := range map[string]struct {
+		kinds []MessageKind
+		late  bool
+		want  bool
+	}{
+		"its beginning":                       {[]MessageKind{EventNew}, false, true},
+		"its beginning, which had waited":     {[]MessageKind{EventNew}, true, false},
+		"it goes on":                          {[]MessageKind{EventUpdate}, false, false},
+		"it is there":                         {[]MessageKind{Listed}, false, false},
+		"it is there, and then its beginning": {[]MessageKind{Listed, EventNew}, false, true},
+	} {
+		f := told(c.kinds, c.late)
+		if got := f.BeganAfter(rest - int64(time.Second)); got != c.want {
+			t.Errorf("%s: it began after a second ago: %v", name, got)
+		}
+		if f.BeganAfter(rest) {
+			t.Errorf("%s: it began after it was heard of", name)
+		}
+	}
+}

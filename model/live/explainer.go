@@ -30,9 +30,13 @@ type Explainer struct {
 	news  chan struct{} // other rules or facts
 	moves chan struct{} // flows have come or changed
 	told  func()        // hears when flows have been explained
+	// milestone hears when rules were read.
+	milestone func(at int64)
 
-	asked  uint64 // how often other rules came, under mu
-	counts atomic.Pointer[ruleCounts]
+	asked uint64 // how often other rules came, under mu
+	// settled tells that the rules' claims to what was there at first have been looked at; of run.
+	settled bool
+	counts  atomic.Pointer[ruleCounts]
 }
 
 type ruleCounts struct {
@@ -46,7 +50,9 @@ func (c *ruleCounts) same(other *ruleCounts) bool {
 }
 
 func newExplainer(flows *flow.Flows) *Explainer {
-	return &Explainer{engine: explain.NewExplainer(flows), flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}}
+	engine := explain.NewExplainer(flows)
+	engine.Count(time.Now().UnixNano())
+	return &Explainer{engine: engine, flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}, milestone: func(int64) {}}
 }
 
 // SetRules hears of the rule sets after they have changed.
@@ -55,6 +61,7 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset) {
 	x.sets, x.read = sets, time.Now()
 	x.asked++
 	x.counts.Store(nil) // a rule may stand where another one stood
+	x.milestone(x.read.UnixNano())
 	x.mu.Unlock()
 	x.wake()
 }
@@ -90,6 +97,7 @@ func (x *Explainer) SetFacts(f *facts.Facts) {
 	same := x.facts != nil && sameWays(x.facts, f)
 	if x.facts == nil || x.facts.Native != f.Native {
 		x.seen = time.Now()
+		x.milestone(x.seen.UnixNano())
 	}
 	x.facts = f
 	x.mu.Unlock()
@@ -162,6 +170,7 @@ func (x *Explainer) run(ctx context.Context) {
 		case <-wait.C:
 			moves = x.moves
 			countable = countable || x.complete(taken, more)
+			x.settle(countable)
 			if !more && !(uncounted && countable) {
 				continue
 			}
@@ -178,6 +187,7 @@ func (x *Explainer) run(ctx context.Context) {
 			}
 		}
 		countable = countable || x.complete(taken, more)
+		x.settle(countable)
 		if countable && uncounted && (time.Now().After(nextCount) || x.counts.Load() == nil) {
 			uncounted = false
 			if before := x.counts.Load(); x.count(taken) && !x.counts.Load().same(before) {
@@ -191,6 +201,20 @@ func (x *Explainer) run(ctx context.Context) {
 		uncounted = uncounted || more // what is explained next is counted again
 		moves = nil
 		wait.Reset(pause)
+	}
+}
+
+// settle doubts the rules that have met fewer packets than they would have made of the flows that were there at first.
+func (x *Explainer) settle(countable bool) {
+	if !countable || x.settled {
+		return
+	}
+	x.settled = true
+	x.mu.Lock()
+	until := x.whole.UnixNano()
+	x.mu.Unlock()
+	if x.engine.Settle(until) {
+		x.wake()
 	}
 }
 

@@ -51,7 +51,9 @@ func (t *table) Feed() flow.Feed       { return *t.feed.Load() }
 func (t *table) Health() facts.Health  { return facts.Health{Count: 7} }
 func (t *table) KeepFresh(bool)        {}
 func (t *table) GiveWay(time.Duration) {}
-func (t *table) Close() error          { t.closed.Store(true); return nil }
+
+func (t *table) Milestone(int64) {}
+func (t *table) Close() error    { t.closed.Store(true); return nil }
 
 func (t *table) Refresh(flows []flow.Flow, _ func(*flow.Batch)) error {
 	t.refreshed <- flows

@@ -30,6 +30,8 @@ type Kernel interface {
 	Health() facts.Health
 	// KeepFresh asks for counters and timeouts of all flows to be read again and again.
 	KeepFresh(on bool)
+	// Milestone has Follow tell flows that began after a time from those of which it is not known.
+	Milestone(at int64)
 	// GiveWay has Follow leave the processor to others for so long at most; 0 ends that.
 	GiveWay(most time.Duration)
 	// Refresh reads some flows again.
@@ -68,7 +70,7 @@ const eventsKept = 20_000
 func Follow(ctx context.Context, kernel Kernel, memory flow.Memory) *Source {
 	s := &Source{kernel: kernel, flows: flow.NewFlowsIn(memory), log: flow.NewEventLog(eventsKept), changed: make(chan struct{}, 1)}
 	s.explain = newExplainer(s.flows)
-	s.explain.told = s.notify
+	s.explain.told, s.explain.milestone = s.notify, kernel.Milestone
 	go func() {
 		defer kernel.Close()
 		if err := kernel.Follow(ctx, s.take); err != nil {

@@ -13,7 +13,7 @@ func BenchmarkRecords(b *testing.B) {
 	queue := NewQueue(4 * connections)
 	t := NewTracker(queue.Put)
 	rule := []byte(`"rule":{"backend":"nft","table":"nat","chain":"POSTROUTING","position":1,"confidence":"exact","id":"0123456789ab"}`)
-	t.Rule = func(*flow.Flow) []byte { return rule }
+	t.Rule = func(*flow.Message, *flow.Batch) []byte { return rule }
 	room, line := make([]Record, 512), []byte(nil)
 	for b.Loop() {
 		begun, ended := batch(1), batch(2)

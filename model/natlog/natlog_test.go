@@ -43,7 +43,7 @@ func told(take func(*Tracker)) string {
 		b.WriteString("\n")
 	})
 	rule := 0
-	t.Rule = func(*flow.Flow) []byte { rule++; return []byte(fmt.Sprint("rule", rule)) }
+	t.Rule = func(*flow.Message, *flow.Batch) []byte { rule++; return []byte(fmt.Sprint("rule", rule)) }
 	take(t)
 	t.Close()
 	return b.String()

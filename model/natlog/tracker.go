@@ -8,7 +8,7 @@ import (
 type Tracker struct {
 	// Rule tells which rule made a connection that has just begun: the member "rule" of its JSON object, and nothing
 	// where no rule did. Out tells by which interface its server is reached. Either may be nil.
-	Rule func(*flow.Flow) []byte
+	Rule func(m *flow.Message, b *flow.Batch) []byte
 	Out  func(*flow.Flow) string
 
 	flows *flow.Flows
@@ -89,7 +89,7 @@ func (t *Tracker) Take(b *flow.Batch, feed flow.Feed) {
 	}
 	for i := range b.Messages {
 		if m := &b.Messages[i]; m.Kind == flow.EventNew || m.Kind == flow.Listed {
-			t.mark(m)
+			t.mark(m, b)
 		}
 	}
 	t.flows.Apply(b)
@@ -113,11 +113,11 @@ func (t *Tracker) Take(b *flow.Batch, feed flow.Feed) {
 }
 
 // mark notes which rule has made a connection, while the rules are those that it began with.
-func (t *Tracker) mark(m *flow.Message) {
+func (t *Tracker) mark(m *flow.Message, b *flow.Batch) {
 	if t.Rule == nil || m.Flow.NAT() == flow.NATNone {
 		return
 	}
-	text := t.Rule(&m.Flow)
+	text := t.Rule(m, b)
 	number, ok := t.numbers[string(text)]
 	if !ok {
 		number = uint32(len(t.known))
