@@ -42,7 +42,8 @@ func newLogCommand() *cobra.Command {
 		Short: "Log every translation that begins and ends, with its rule",
 		Long: "log writes a line for each translated connection that begins and for each that ends, as nattui flows --json prints it, with the rule that made it: to standard output, a file, systemd's journal, a syslog server, or a collector of IPFIX. " +
 			"\"event\" is begin or end, \"at\" when nattui heard of it, \"end\" when the kernel says that it ended, \"out\" the interface to its server where that is certain. " +
-			"Packets, bytes and times are there where the kernel keeps them (nf_conntrack_acct, nf_conntrack_timestamp).\n" +
+			"Packets, bytes and times are there where the kernel keeps them (nf_conntrack_acct, nf_conntrack_timestamp). " +
+			"The rule is left out where the rules are just changing, and \"inferred\" of what was found and of rules of the legacy backend, whose changes are seen within two seconds.\n" +
 			"\nWhat is lost is counted where it was lost: {\"event\":\"lost\",\"count\":40,\"where\":\"kernel\"}, or \"buffer\" where whoever takes the lines was too slow for longer than --buffer records, or \"collector\" where nobody answered. " +
 			"After a loss in the kernel the whole table is read again; beginnings and ends that this tells have \"found\":true. A line \"start\" says how many translated connections there were before the log, and \"stop\" where it ended.\n" +
 			"\nWith --who it answers from such files who had an address at a time: files may be compressed (.gz), - is standard input. It exits with 1 where nobody is found, and says what may be missing.",
