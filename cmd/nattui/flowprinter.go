@@ -41,9 +41,9 @@ func (p *flowPrinter) begin() {
 }
 
 // noteEvent prepares an event for conditions on its rule.
-func (p *flowPrinter) noteEvent(m *flow.Message) {
+func (p *flowPrinter) noteEvent(m *flow.Message, b *flow.Batch) {
 	if p.watch != nil {
-		p.told = p.watch.explain(m.Kind, &m.Flow)
+		p.told = p.watch.explain(m, b)
 	}
 }
 

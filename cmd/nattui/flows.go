@@ -384,7 +384,7 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 			if !change.Kind.IsEvent() {
 				continue
 			}
-			p.noteEvent(change)
+			p.noteEvent(change, b)
 			if !o.query.MatchEvent(change.Kind, &change.Flow, b.At) {
 				continue
 			}

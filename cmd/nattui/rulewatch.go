@@ -232,14 +232,15 @@ func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, i
 
 // explain tells which rule made a connection of the table, and writes it into that; what cannot be known is Unknown. The flow is
 // as its table has it after the batch.
-func (w *ruleWatch) explain(kind flow.MessageKind, f *flow.Flow) explain.Explanation {
+func (w *ruleWatch) explain(m *flow.Message, b *flow.Batch) explain.Explanation {
+	f := &m.Flow
 	unknown := explain.Explanation{Confidence: explain.Unknown}
 	if !w.unchanged || !w.current.Load() {
 		f.Rule, f.RuleGen = 0, 0
 		return unknown
 	}
 	e := w.mark(f)
-	if kind == flow.EventNew && (e.Confidence == explain.Stale || !f.BeganAfter(w.readAt.Load())) {
+	if m.Kind == flow.EventNew && (e.Confidence == explain.Stale || !b.After(f, w.readAt.Load())) {
 		f.Rule, f.RuleGen = 0, 0
 		return unknown // other rules made it
 	}

@@ -161,6 +161,7 @@ func (f *follower) patience() time.Duration {
 // frameOf decodes n datagrams of events and delivers them.
 func (f *follower) frameOf(n int) {
 	f.batch.Reset(now())
+	f.batch.Quiet = f.emptied
 	f.batch.Late = f.batch.At-f.emptied > int64(flow.PromptWithin) && f.emptied < f.table.milestone.Load()
 	malformed := 0
 	for i := range n {

@@ -29,6 +29,7 @@ func (a asker) outcomes(buf []evaluate.Outcome, p *evaluate.Packet) (outcomes []
 // made just this translation of a packet that the reverse path filter drops today explains what nothing else does.
 func (a asker) explain(f *flow.Flow, buf []evaluate.Outcome) (x Explanation, outcomes []evaluate.Outcome, common bool) {
 	p := FirstPacket(f)
+	p.PickedUp = true // when it began is not kept
 	outcomes, certain, common := a.outcomes(buf, &p)
 	x = comparing(outcomes, certain, f, a.evaluator.Unseen(f.Family()))
 	arrivals := a.evaluator.Arrivals(p)

@@ -192,7 +192,7 @@ func (b *Batch) After(f *Flow, at int64) bool {
 	if f.Start != 0 {
 		return f.Start > at
 	}
-	return !b.Late && b.At-int64(PromptWithin) > at
+	return b.Quiet != 0 && b.Quiet >= at || !b.Late && b.At-int64(PromptWithin) > at
 }
 
 // change lets edit alter a flow and keeps the totals true.

@@ -57,6 +57,8 @@ type Message struct {
 type Batch struct {
 	// At is when the batch was read; all its changes are taken to be of that time.
 	At int64
+	// Quiet is when no event waited to be read, last before the batch: its events are of later. 0 is not known.
+	Quiet int64
 	// Late tells that its events may have waited for longer than they do as a rule, so that what it tells of may have begun
 	// before what is known to have been so then: see BeganAfter.
 	Late bool

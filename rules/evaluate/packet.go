@@ -46,7 +46,10 @@ type Packet struct {
 	MAC     string // Ethernet source as aa:bb:cc:dd:ee:ff; "": not known
 	// UID and GID are the sending program's, with HasUID and HasGID.
 	UID, GID uint32
-	TCPFlags uint8      // with HasTCPFlags; SYN alone for a new flow otherwise
+	TCPFlags uint8 // with HasTCPFlags; SYN alone for a new flow otherwise, but with PickedUp
+	// PickedUp tells that the flow may have begun in the middle of a connection (nf_conntrack_tcp_loose), so that the flags of
+	// its first packet are not known.
+	PickedUp bool
 	Ext      ExtHeaders // with HasExt, the extension headers of an IPv6 packet
 	Time     time.Time  // when it arrives; zero: not known
 	Has      PacketFields
@@ -162,7 +165,7 @@ func (p *Packet) tcpFlags() (flags uint8, known bool) {
 	switch {
 	case p.Has&HasTCPFlags != 0:
 		return p.TCPFlags, true
-	case p.State == StateNew:
+	case p.State == StateNew && !p.PickedUp:
 		return tcpSYN, true
 	}
 	return 0, false
@@ -201,6 +204,9 @@ func (p *Packet) beginsFlow() ConnState {
 		}
 		return StateInvalid
 	case rules.TCP:
+		if p.PickedUp && p.Has&HasTCPFlags == 0 {
+			return StateNew // whatever its flags were
+		}
 		flags, _ := p.tcpFlags()
 		switch flags &^ (tcpPSH | tcpURG) {
 		case tcpSYN, tcpACK: // without the handshake: picked up (nf_conntrack_tcp_loose)
