@@ -592,3 +592,69 @@ func TestFollowStops(t *testing.T) {
 		t.Errorf("%d flows of 3, %v", again.Len(), err)
 	}
 }
+
+// TestMilestone: what has waited while nobody read is not said to have begun after what was known meanwhile; what comes later is.
+func TestMilestone(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	table, flows := open(t, Options{}), flow.NewFlows()
+	blocked, release, heard := make(chan struct{}), make(chan struct{}), make(chan struct{}, 10)
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() {
+		first := true
+		ended <- table.Follow(ctx, func(b *flow.Batch) {
+			flows.Apply(b)
+			for i := range b.Messages {
+				if b.Messages[i].Kind != flow.EventNew {
+					continue
+				}
+				if first {
+					first = false
+					close(blocked)
+					<-release
+				}
+				heard <- struct{}{}
+			}
+		})
+	}()
+	for table.Feed().Listings == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c := dial(t)
+	create := func(i int) {
+		t.Helper()
+		if err := c.Create(filled(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	create(0)
+	<-blocked
+	create(1)
+	time.Sleep(2 * flow.PromptWithin)
+	milestone := time.Now().UnixNano()
+	table.Milestone(milestone)
+	time.Sleep(2 * flow.PromptWithin) // as long as nobody reads it
+	close(release)
+	<-heard
+	<-heard
+	time.Sleep(2 * flow.PromptWithin)
+	create(2)
+	<-heard
+	began := 0
+	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
+		if f.BeganAfter(milestone) {
+			began++
+		}
+		return true
+	})
+	if began != 1 || flows.Len() != 3 {
+		t.Errorf("%d of %d flows began after the milestone", began, flows.Len())
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
