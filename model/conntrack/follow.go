@@ -135,11 +135,12 @@ func (f *follower) read() (total int, err error) {
 		case err != nil:
 			return total, err
 		}
+		at := now()
 		if n > 0 {
-			f.frameOf(n)
+			f.frameOf(n, at)
 		}
-		if n < eventDatagrams {
-			f.emptied = now()
+		if n < eventDatagrams { // none waited then; while these were delivered others may have come
+			f.emptied = at
 		}
 		f.drain(n)
 		if total += n; n < eventDatagrams {
@@ -158,9 +159,9 @@ func (f *follower) patience() time.Duration {
 	return max(0, time.Until(next))
 }
 
-// frameOf decodes n datagrams of events and delivers them.
-func (f *follower) frameOf(n int) {
-	f.batch.Reset(now())
+// frameOf decodes n datagrams of events, read at a time, and delivers them.
+func (f *follower) frameOf(n int, at int64) {
+	f.batch.Reset(at)
 	f.batch.Quiet = f.emptied
 	f.batch.Late = f.batch.At-f.emptied > int64(flow.PromptWithin) && f.emptied < f.table.milestone.Load()
 	malformed := 0
