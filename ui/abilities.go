@@ -14,8 +14,11 @@ type typist interface {
 // typing is a screen or dialog in which letters may be text; false while they are not.
 type typing interface{ Typing() bool }
 
-// paster takes pasted text.
-type paster interface{ Paste(text string) tea.Cmd }
+// paster takes pasted text: Takes tells how much of it now, and Paste takes as much. App gives it nothing else.
+type paster interface {
+	Takes() intake
+	Paste(text string) tea.Cmd
+}
 
 // sender waits for an answer to what it has sent, and takes no keys until that is there.
 type sender interface{ Sending() bool }

@@ -44,7 +44,7 @@ func (a *App) key(k tea.KeyPressMsg) tea.Cmd {
 	case a.top() == nil && k.String() == "ctrl+c":
 		return a.quit()
 	case a.ahead.waits:
-		a.ahead.keys = append(a.ahead.keys, k)
+		a.ahead.input = append(a.ahead.input, k)
 		return nil
 	case a.leaving != staying, ok && s.Sending():
 		if key.Matches(k, keys.Quit) {

@@ -41,7 +41,7 @@ func TestChoiceInTheForm(t *testing.T) {
 		s.write("80")
 		s.sees("Kind is chosen with ←/→: 80 was not taken")
 		s.send(tea.PasteMsg{Content: "80"})
-		s.sees("nothing was pasted: Kind is chosen with ←/→; Import takes commands")
+		s.sees("nothing was pasted: Kind is chosen with ←/→")
 		s.fits()
 	})
 }

@@ -53,7 +53,7 @@ var clauses = map[string]string{
 
 	"yes": "does what the question names", "no": "nothing is done", "scroll": "reads on", "choose": "from one answer to the other", "answer": "the one that is marked",
 	"next": "leaves the field, whatever stands in it; enter does the same", "back": "to the field before", "suggestion": "takes what is offered in grey behind what was typed", "another choice": "goes through what the field can be",
-	"plan": "shows the plan, or the first field that is missing", "start anew": "drops what was typed before",
+	"plan": "shows the plan, or the first field that is missing", "start anew": "drops what was typed before", "the other text": "goes on with commands that were left here before others were pasted; again for those",
 	"fill the gaps": "asks for what placeholders stand for", "apply the corrections": "puts the corrected lines in place of the text", "accept doubts": "takes doubtful lines as they are",
 	"change": "gives the switch its other value, after a question", "at boot too": "changes last over a reboot", "now only": "changes end with a reboot",
 	"show it": "shows the rules of the chain", "do it": "does what is under the cursor", "quit": "leaves nattui; what is unconfirmed is rolled back", "stay": "goes back to the screens",

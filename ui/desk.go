@@ -52,6 +52,7 @@ type desk struct {
 	drafts   map[string]unfinished // forms that were closed before they were applied
 	packets  map[string]string     // what was typed into What if, by the packet that it was opened with
 	pasted   unread                // commands that were pasted or typed, and not applied
+	aside    []unread              // others that were left before those, latest last
 	native   bool                  // new rules belong into native tables, as the others are there
 	bench    bench                 // what is known of the lab, where this is one
 	// looks counts how often rules were seen to be others.
@@ -252,11 +253,13 @@ func (d *desk) apply(p rules.Plan, kind appliedKind, t terms, then func(error) t
 }
 
 // onlyLooks is why nothing can be changed.
-func (d *desk) onlyLooks() string {
+func (d *desk) onlyLooks() string { return "read-only: " + d.whyReadOnly() }
+
+func (d *desk) whyReadOnly() string {
 	if d.gw.Recorded != "" {
-		return "read-only: a recorded gateway is only looked at"
+		return "a recorded gateway is only looked at"
 	}
-	return "read-only: nattui was started with --read-only"
+	return "nattui was started with --read-only"
 }
 
 // mayChange tells whether a change can be begun now, and says why not.

@@ -1,7 +1,6 @@
 package ui
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
@@ -128,20 +127,17 @@ func (f *fields) suggestions() []string {
 // press gives a key to the field.
 func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
 
-// paste puts text into the field; what is not taken is told.
-func (f *fields) paste(s string) (taken bool) {
-	if c, chosen := f.list[f.at].(*choice); chosen && strings.TrimSpace(s) != "" {
-		f.said = status{text: "nothing was pasted: " + strings.TrimSpace(c.label) + " is chosen with " + c.arrows() + "; Import takes commands", failed: true, brief: true}
-		return false
+// takes is what the field takes of pasted text: a line, unless its options are gone through.
+func (f *fields) takes() intake {
+	title := strings.TrimSpace(f.list[f.at].title())
+	if c, chosen := f.list[f.at].(*choice); chosen {
+		return intake{why: title + " is chosen with " + c.arrows()}
 	}
-	s = strings.TrimSpace(s)
-	if n := strings.Count(s, "\n") + 1; n > 1 {
-		f.said = status{text: fmt.Sprintf("nothing was pasted: %d lines, and %s is one; Import takes commands", n, strings.TrimSpace(f.list[f.at].title())), failed: true, brief: true}
-		return false
-	}
-	f.list[f.at].paste(s)
-	return true
+	return intake{line: true, what: title}
 }
+
+// paste puts text into the field.
+func (f *fields) paste(s string) { f.list[f.at].paste(s) }
 
 // actions are the keys of the fields; plan shows what they make, which enter does in the last one.
 func (f *fields) actions(plan func() tea.Cmd) keyTable {

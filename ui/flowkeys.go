@@ -13,12 +13,11 @@ import (
 // Typing tells that the filter line is open.
 func (s *flowsScreen) Typing() bool { return s.filter.open }
 
+// Takes is a line for the filter, while that is open.
+func (s *flowsScreen) Takes() intake { return s.filter.takes() }
+
 // Paste goes to the filter line.
 func (s *flowsScreen) Paste(t string) tea.Cmd {
-	if !s.filter.open {
-		s.refusePasted(t, noCommand)
-		return nil
-	}
 	s.filter.paste(t)
 	return s.filterChanged()
 }

@@ -102,11 +102,18 @@ func (f *form) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	return nil, true
 }
 
+// Takes is what the field takes, while the form is filled.
+func (f *form) Takes() intake {
+	if f.ready {
+		return intake{}
+	}
+	return f.fields.takes()
+}
+
 // Paste puts text into the field.
 func (f *form) Paste(pasted string) tea.Cmd {
-	if !f.ready && !f.sending {
-		f.typed(f.fields.paste(pasted))
-	}
+	f.fields.paste(pasted)
+	f.typed(true)
 	return nil
 }
 

@@ -89,7 +89,10 @@ func (a *App) blind(msg tea.Msg) (cmd tea.Cmd, taken bool) {
 			return nil, false
 		}
 		return nil, true
-	case tea.PasteMsg, tea.MouseClickMsg, tea.MouseWheelMsg:
+	case tea.PasteMsg:
+		a.refusePasted("the terminal was too small to show it")
+		return nil, true
+	case tea.MouseClickMsg, tea.MouseWheelMsg:
 		return nil, true
 	}
 	return nil, false

@@ -115,11 +115,16 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// Takes is what the field takes, while the questions are answered.
+func (s *guideScreen) Takes() intake {
+	if !s.Typing() {
+		return intake{}
+	}
+	return s.fields.takes()
+}
+
 // Paste puts text into the field.
 func (s *guideScreen) Paste(pasted string) tea.Cmd {
-	if s.fields == nil || s.ready || s.sending || s.proof != nil {
-		return nil
-	}
 	return s.typing(func() { s.fields.paste(pasted) })
 }
 

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/textarea"
@@ -44,6 +45,8 @@ type unread struct {
 	doubts  bool
 }
 
+func (u unread) blank() bool { return strings.TrimSpace(u.text) == "" }
+
 // importedMsg brings what a text has come to.
 type importedMsg struct {
 	dialog     *importDialog
@@ -52,20 +55,33 @@ type importedMsg struct {
 }
 
 // openImport opens the dialog for pasted commands, with what was typed into it before.
-func (d *desk) openImport() tea.Cmd { return d.importAlso("") }
-
-// importAlso opens it with commands after that.
-func (d *desk) importAlso(commands string) tea.Cmd {
+func (d *desk) openImport() tea.Cmd {
 	x := newImport(d)
 	d.open(x)
-	left := d.pasted
-	if x.kept = strings.TrimSpace(left.text) != ""; !x.kept {
-		return x.Paste(commands)
+	x.kept = !d.pasted.blank()
+	return x.restore(d.pasted)
+}
+
+// importPasted opens it with commands that were pasted elsewhere, and with these alone: one key would apply what was left
+// before together with them. That is put aside, and comes back with a key.
+func (d *desk) importPasted(commands string) tea.Cmd {
+	if d.tooLong(commands) {
+		return nil
 	}
-	if commands != "" {
-		left.text = strings.TrimRight(left.text, "\n") + "\n" + pastedLines(commands)
+	if !d.pasted.blank() {
+		d.aside = append(d.aside, d.pasted)
 	}
-	return x.restore(left)
+	d.pasted = unread{text: commands}
+	d.aside = slices.DeleteFunc(d.aside, func(u unread) bool {
+		same := strings.TrimSpace(u.text) == strings.TrimSpace(commands)
+		if same {
+			d.pasted = u // with what was said about it
+		}
+		return same
+	})
+	x := newImport(d)
+	d.open(x)
+	return x.restore(d.pasted)
 }
 
 // openEdit opens the dialog on the command that replaces something, under a title.
@@ -92,6 +108,17 @@ func (x *importDialog) restore(u unread) tea.Cmd {
 	}
 	x.area.SetValue(u.text)
 	return x.read()
+}
+
+// another goes on with the text that was put aside last; the one at hand takes its place behind the others.
+func (x *importDialog) another() tea.Cmd {
+	last := len(x.desk.aside) - 1
+	next, rest := x.desk.aside[last], slices.Clone(x.desk.aside[:last])
+	if !x.desk.pasted.blank() {
+		rest = slices.Insert(rest, 0, x.desk.pasted)
+	}
+	x.desk.aside, x.kept = rest, true
+	return x.restore(next)
 }
 
 // anew begins with an empty text.
@@ -142,22 +169,25 @@ func (x *importDialog) Receive(msg tea.Msg) tea.Cmd {
 // Sending tells that the kernel is being asked.
 func (x *importDialog) Sending() bool { return x.sending }
 
-// Paste puts text in, as it was pasted, whatever it ends in; the answer to a question as one word.
-func (x *importDialog) Paste(pasted string) tea.Cmd {
-	switch {
-	case x.sending:
-		return nil
-	case x.gap != "":
-		x.input.paste(strings.TrimSpace(pasted))
-		return nil
+// Takes is lines of text, or the answer to a question.
+func (x *importDialog) Takes() intake {
+	if x.gap != "" {
+		return intake{line: true, what: "the answer for " + x.gap}
 	}
-	x.area.InsertString(pastedLines(pasted))
-	return x.read()
+	return intake{lines: true}
 }
 
-// pastedLines are lines as they were pasted, whatever they end in.
-func pastedLines(pasted string) string {
-	return strings.TrimRight(strings.ReplaceAll(pasted, "\r\n", "\n"), "\n")
+// Paste puts text in where the cursor is.
+func (x *importDialog) Paste(pasted string) tea.Cmd {
+	switch {
+	case x.gap != "":
+		x.input.paste(pasted)
+		return nil
+	case x.tooLong(x.area.Value() + pasted):
+		return nil
+	}
+	x.area.InsertString(pasted)
+	return x.read()
 }
 
 // Asks is the plan that the text makes.
@@ -216,6 +246,7 @@ func (x *importDialog) textKeys() keyTable {
 		on(silent("ctrl+y"), x.acceptDoubts),
 		on(hidden(bind("ctrl+s", "apply", "ctrl+s")), x.send).agreeing().when(x.applicable).otherwise(x.sayUnready),
 		on(bind("ctrl+n", "start anew", "ctrl+n"), x.anew).when(func() bool { return x.kept }).otherwise(x.saying(alreadyNew)),
+		on(bind("ctrl+z", "the other text", "ctrl+z"), x.another).when(func() bool { return x.edits == "" && len(x.desk.aside) > 0 }).otherwise(x.saying("no other text was left here")),
 		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
 	}
 }
@@ -363,13 +394,21 @@ func (x *importDialog) send() tea.Cmd {
 			return x.read()
 		}
 		if x.edits == "" {
-			x.desk.pasted = unread{}
+			x.desk.takeUp()
 		}
 		x.close(x)
 		return nil
 	})
 	x.sending = cmd != nil
 	return cmd
+}
+
+// takeUp has import open with the text that was put aside last, as the one at hand is applied.
+func (d *desk) takeUp() {
+	d.pasted = unread{}
+	if last := len(d.aside) - 1; last >= 0 {
+		d.pasted, d.aside = d.aside[last], d.aside[:last]
+	}
 }
 
 // Settle has the plan weighed that the text makes, and fits the text to its room.

@@ -52,7 +52,18 @@ func (x *importDialog) View(width, height int) string {
 		lines = lines[:room]
 	}
 	lines = append(lines, x.look.Line.Render(strings.Repeat(x.look.Glyphs.Rule, inner)))
-	return box(x.desk, cmp.Or(x.edits, "Paste commands"+leftBefore(x.kept)), append(lines, below...), w)
+	return box(x.desk, cmp.Or(x.edits, "Paste commands"+x.leftBefore()), append(lines, below...), w)
+}
+
+// leftBefore says in the title that other commands were left here, and how they come back.
+func (x *importDialog) leftBefore() string {
+	switch others := len(x.desk.aside) > 0; {
+	case others && x.kept:
+		return " (as you left it; ctrl+n starts anew, ctrl+z: the other text)"
+	case others:
+		return " (ctrl+z brings back what you left here before)"
+	}
+	return leftBefore(x.kept)
 }
 
 // report says what was found, at most as many lines as there is room for.

@@ -361,24 +361,26 @@ func TestPastedCommands(t *testing.T) {
 			t.Error("any text opens import")
 		}
 		s.sees("nothing was pasted: no command of iptables or nft")
-		s.press("?")
-		s.send(tea.PasteMsg{Content: "iptables -t nat -A POSTROUTING -j MASQUERADE"})
-		s.sees("nothing was pasted")
-		s.press("esc", "i")
+		s.press("i")
 		s.write("# mine")
 		s.press("esc")
 		s.send(tea.PasteMsg{Content: "iptables -t nat -A POSTROUTING -o wan0 -j MASQUERADE\n"})
-		s.sees("# mine")
+		s.lacks("# mine")
 		s.sees("-o wan0 -j MASQUERADE")
+		s.press("ctrl+z")
+		s.sees("# mine")
 		s.press("ctrl+n", "esc")
 		s.press("a", "tab", "tab")
 		s.send(tea.PasteMsg{Content: "iptables -t nat"})
 		if _, ok := s.app.top().(*form); !ok {
 			t.Error("a field does not take what is pasted into it")
 		}
-		s.send(tea.PasteMsg{Content: "iptables -t nat -A ONE\niptables -t nat -A TWO\n"})
+		s.send(tea.PasteMsg{Content: "tcp\nudp\n"})
 		s.sees("nothing was pasted: 2 lines, and Protocol is one")
-		s.lacks("-A TWO")
+		s.send(tea.PasteMsg{Content: "iptables -t nat -A ONE\niptables -t nat -A TWO\n"})
+		s.sees("-A TWO")
+		s.press("esc")
+		s.sees("Protocol   iptables -t nat")
 	})
 }
 

@@ -170,11 +170,12 @@ func (m *labMap) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	return nil, true
 }
 
+// Takes is a request, while one is typed.
+func (m *labMap) Takes() intake { return intake{line: m.typing, what: "the request"} }
+
 // Paste types what was pasted.
 func (m *labMap) Paste(s string) tea.Cmd {
-	if m.typing {
-		m.input.paste(strings.TrimSpace(s))
-	}
+	m.input.paste(s)
 	return nil
 }
 

@@ -67,6 +67,9 @@ func (l *lineInput) recall(by int) {
 	l.input.set(shown)
 }
 
+// takes is a line of text, while this one is open.
+func (l *lineInput) takes() intake { return intake{line: l.open, what: "the filter"} }
+
 func (l *lineInput) paste(s string) { l.input.paste(s) }
 
 // actions are the keys of a filter line that is open; the line itself takes them.

@@ -205,9 +205,12 @@ func (p *palette) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	return nil, true
 }
 
+// Takes is what is looked for.
+func (p *palette) Takes() intake { return intake{line: true, what: "what is looked for"} }
+
 // Paste types what was pasted.
 func (p *palette) Paste(s string) tea.Cmd {
-	p.input.paste(strings.TrimSpace(s))
+	p.input.paste(s)
 	p.find()
 	return nil
 }

@@ -14,12 +14,11 @@ import (
 // Typing tells that the filter line is open.
 func (s *rulesScreen) Typing() bool { return s.filter.open }
 
+// Takes is a line for the filter, while that is open.
+func (s *rulesScreen) Takes() intake { return s.filter.takes() }
+
 // Paste goes to the filter line.
 func (s *rulesScreen) Paste(t string) tea.Cmd {
-	if !s.filter.open {
-		s.refusePasted(t, noCommand)
-		return nil
-	}
 	s.filter.paste(t)
 	s.list()
 	return nil
@@ -121,7 +120,7 @@ func (s *rulesScreen) looking() keyTable {
 		on(bind("X", "forget its connections", "X"), s.forgetFlows).when(func() bool { return can() && onAny() && s.gw.Flows != nil }).otherwise(s.sayNotChanged),
 		act(keys.WhatIf, s.openWhatIf),
 		elsewhere(keyTrace).when(func() bool { return s.gw.Recorded == "" }),
-		on(keys.Import, s.openImport).when(func() bool { return can() || !s.gw.ReadOnly && s.natively() }),
+		on(keys.Import, s.openImport).when(func() bool { return s.noImport() == "" }),
 		on(keys.Family, func() tea.Cmd { family(); return s.findDead() }).when(more).otherwise(family),
 		act(keys.Backend, s.narrowTo).when(more).otherwise(s.narrowTo),
 	}

@@ -297,8 +297,8 @@ func TestFormSaysWhatItDoesNotTake(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, 80, 24, gatewayRules)
 		s.press("a")
-		s.send(tea.PasteMsg{Content: "iptables -A FORWARD -j ACCEPT\n"})
-		s.sees("nothing was pasted")
+		s.send(tea.PasteMsg{Content: "see you at ten\n"})
+		s.sees("nothing was pasted: Kind is chosen with ←/→")
 		s.press("enter", "enter")
 		s.write("both")
 		s.press("enter")

@@ -74,7 +74,7 @@ func (a *App) typeSearch(k tea.KeyPressMsg) tea.Cmd {
 
 // pasteSearch types what was pasted.
 func (a *App) pasteSearch(s string) tea.Cmd {
-	a.search.line.paste(strings.TrimSpace(s))
+	a.search.line.paste(s)
 	return a.seek(a.search.from, 1)
 }
 

@@ -33,11 +33,11 @@ func (a *App) statusLine() string {
 	// A filter that is not being typed gives way to what is told.
 	if s, ok := a.screen().(liner); ok && a.top() == nil && (a.typing() || a.said.text == "") {
 		if line, shown := s.Line(a.width - 2); shown {
-			return " " + strings.ReplaceAll(line, "\n", "\n ")
+			return a.refusedAbove() + " " + strings.ReplaceAll(line, "\n", "\n ")
 		}
 	}
 	if a.searchOpen() || a.searchText() != "" && a.said.text == "" && !a.busy { // one that is not being typed gives way, too
-		return a.searchLine()
+		return a.refusedAbove() + a.searchLine()
 	}
 	switch {
 	case a.busy:
@@ -52,6 +52,14 @@ func (a *App) statusLine() string {
 		return a.saidLine(a.width)
 	}
 	return a.proofLine()
+}
+
+// refusedAbove is what the line that is typed has not taken, above it: else nobody would see why.
+func (a *App) refusedAbove() string {
+	if !a.said.brief || !a.said.failed {
+		return ""
+	}
+	return a.saidLine(a.width) + "\n"
 }
 
 // saidLine is what was said, with what can be done about it.

@@ -121,11 +121,12 @@ func (s *switches) Receive(msg tea.Msg) tea.Cmd {
 	return nil
 }
 
+// Takes is a number, while one is typed.
+func (s *switches) Takes() intake { return intake{line: s.typing, what: "the number"} }
+
 // Paste types a number.
 func (s *switches) Paste(pasted string) tea.Cmd {
-	if s.typing {
-		s.input.paste(pasted)
-	}
+	s.input.paste(pasted)
 	return nil
 }
 

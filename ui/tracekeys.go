@@ -12,6 +12,16 @@ var (
 // Typing tells that the filter line is open.
 func (s *traceScreen) Typing() bool { return s.filter.open }
 
+// Takes is a line for the filter, which it opens.
+func (s *traceScreen) Takes() intake {
+	if s.gw.NoTrace != "" {
+		return intake{why: s.whyNoTrace()}
+	}
+	return intake{line: true, what: "the filter"}
+}
+
+func (s *traceScreen) whyNoTrace() string { return "packets cannot be traced here: " + s.gw.NoTrace }
+
 // Paste types into the filter line, which it opens.
 func (s *traceScreen) Paste(pasted string) tea.Cmd {
 	if !s.filter.open {
@@ -58,7 +68,7 @@ func (s *traceScreen) packetKeys() keyTable {
 	some := func() bool { return len(s.rows) > 0 }
 	moves := scrolling(func() int { return s.height }, s.move)
 	can := func() bool { return s.gw.NoTrace == "" }
-	refuse := func() { s.refuse("packets cannot be traced here: " + s.gw.NoTrace) }
+	refuse := func() { s.refuse(s.whyNoTrace()) }
 	return keyTable{
 		act(bind("T", "what to trace", "T"), s.openLine).when(can).otherwise(refuse),
 		act(silent("/"), s.openLine).when(func() bool { return can() && !some() }),

@@ -6,14 +6,14 @@ import (
 	tea "charm.land/bubbletea/v2"
 )
 
-// typeahead keeps the keys that are pressed after a change was made and before its rows are seen. They act on what the change
+// typeahead keeps the keys that are pressed, and what is pasted, after a change was made and before its rows are seen. They act on what the change
 // has left: a rule that was parked is gone from its row a moment before the row of the parked one is there, and the same key
 // pressed twice would otherwise park its neighbour.
 type typeahead struct {
 	waits bool
 	since int // which look at the tables the change began with
 	turn  int // how many changes were waited for
-	keys  []tea.KeyPressMsg
+	input []tea.Msg
 }
 
 // aheadAtMost is how long keys wait where the tables do not change: what was changed was so already, or cannot be read.
@@ -42,13 +42,13 @@ func (a *App) seeRows(look int) tea.Cmd {
 	return a.catchUp()
 }
 
-// catchUp takes the keys that waited, in their order.
+// catchUp takes what waited, in its order.
 func (a *App) catchUp() tea.Cmd {
-	keys := a.ahead.keys
-	a.ahead.waits, a.ahead.keys = false, nil
+	input := a.ahead.input
+	a.ahead.waits, a.ahead.input = false, nil
 	var cmds []tea.Cmd
-	for _, k := range keys {
-		cmds = append(cmds, a.settle(), a.key(k))
+	for _, msg := range input {
+		cmds = append(cmds, a.settle(), a.route(msg))
 	}
 	return tea.Batch(cmds...)
 }

@@ -84,3 +84,18 @@ func TestOvertakenAnswers(t *testing.T) {
 		s.sees("parked: ")
 	})
 }
+
+// What is pasted before the rows of a change are seen waits behind the keys that were pressed before it.
+func TestPasteWaitsForTheRowsOfAChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.app.ahead.waits = true
+		s.send(keyPress("/"))
+		s.send(tea.PasteMsg{Content: "203.0.113.1:80"})
+		s.send(keyPress("8"))
+		s.send(aheadMsg{s.app.ahead.turn})
+		if got := s.app.screens[0].(*rulesScreen).filter.text(); got != "203.0.113.1:808" {
+			t.Errorf("the filter is %q", got)
+		}
+	})
+}

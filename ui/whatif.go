@@ -184,9 +184,12 @@ func (w *whatIf) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	return nil, true
 }
 
+// Takes is a packet.
+func (w *whatIf) Takes() intake { return intake{line: true, what: "the packet"} }
+
 // Paste puts text into the line.
 func (w *whatIf) Paste(pasted string) tea.Cmd {
-	w.input.paste(strings.TrimSpace(pasted))
+	w.input.paste(pasted)
 	w.typed()
 	return nil
 }
