@@ -25,6 +25,25 @@ func TestFlowFilter(t *testing.T) {
 	})
 }
 
+// A filter is taken while it is typed, as far as it is finished; kept as it is, it is told what it lacks.
+func TestFilterIsTakenAsItIsTyped(t *testing.T) {
+	for line, more := range map[string][2]string{"nat snat": {" and", "and: a condition is missing after it"}, "192.168.0.7": {` "41022`, `"41022: the quotation mark is not closed`}} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, 80, 24, someFlows()...)
+			s.press("/")
+			s.write(line)
+			for _, r := range more[0] {
+				s.write(string(r))
+				s.sees("192.168.0.7:41022")
+				s.lacks("198.51.100.9:40001")
+				s.lacks("not understood")
+			}
+			s.press("enter")
+			s.sees(more[1])
+		})
+	}
+}
+
 func TestFilterByRule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := flowStage(t, 120, 30, someFlows()...)

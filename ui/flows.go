@@ -170,11 +170,11 @@ func (s *flowsScreen) Paused() bool { return s.paused }
 // filterChanged takes the filter line if it is understood; else the last good
 // filter stays in force and the line says where it stopped making sense.
 func (s *flowsScreen) filterChanged() tea.Cmd {
-	line := s.filter.text()
+	line, parse := s.filter.text(), filter.Parse
 	if s.filter.open {
-		line = line[:filter.Unfinished(line)]
+		line, parse = line[:filter.Unfinished(line)], filter.ParseTyped
 	}
-	q, err := filter.Parse(line, s.findRule())
+	q, err := parse(line, s.findRule())
 	if err == nil && s.mode != eventMode {
 		err = q.OfFlows()
 	}

@@ -120,7 +120,7 @@ var knownWords = func() (names []string) {
 	for _, k := range queryOrder {
 		names = append(names, k.name)
 	}
-	others := []string{"ipv4", "ipv6", "ping"}
+	others := []string{"and", "ipv4", "ipv6", "ping"}
 	others = slices.AppendSeq(others, maps.Keys(keyNames))
 	others = slices.AppendSeq(others, maps.Keys(statusStates))
 	for _, service := range rules.Services() {

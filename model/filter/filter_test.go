@@ -118,7 +118,6 @@ func TestQuery(t *testing.T) {
 		"8080":                     "web",
 		"established":              "web",
 		`"203.0.113.1:80 192"`:     "web",
-		`"no such text`:            "",
 		"dst 192.168.0.0/24 dport 80 nat dnat state established rate>1M not src 10.0.0.5 rule 3": "web",
 	} {
 		if got := matching(t, q); got != want {
@@ -151,6 +150,10 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 		"(nat dnat":            "(: the parenthesis is not closed",
 		"nat dnat )":           "): there is no open parenthesis here",
 		"nat dnat or":          "a condition is missing here",
+		"nat dnat and":         "and: a condition is missing after it, such as dst 192.168.0.2 or nat dnat",
+		"and nat dnat":         "and: a condition is missing before it",
+		`nat dnat "web`:        `"web: the quotation mark is not closed`,
+		`dst '1.2.3.4 dport 8`: "'1.2.3.4 dport 8: the quotation mark is not closed",
 		"mark 0x10/z":          "0x10/z: is not a mark",
 		"> 5":                  ">: a comparison needs a property",
 		"family 5":             "5: is not a family",
@@ -173,11 +176,36 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 }
 
 func TestQueryThatEndsTooEarly(t *testing.T) {
-	for q, want := range map[string]bool{"dst": true, "nat dnat or": true, "(nat dnat": true, "orig ": true, "rate>": true, "not": true, "dst x": false, "sate ": false, ")": false} {
+	for q, want := range map[string]bool{
+		"dst": true, "nat dnat or": true, "(nat dnat": true, "orig ": true, "rate>": true, "not": true, "dport 80 and": true, "dport 80 &&": true, "(dport 80 and": true, `dport "80`: true, "src 'web": true, "and": false, "and dport 80": false, "dport 80 and or nat dnat": false, "dport 80 and and nat dnat": false, "(dport 80 and) nat dnat": false,
+		"dst x": false, "sate ": false, ")": false,
+	} {
 		_, err := Parse(q, nil)
 		var problem *Error
 		if !errors.As(err, &problem) || problem.Open != want {
 			t.Errorf("%q: %+v", q, err)
+		}
+	}
+}
+
+// A line that is still being typed is taken as far as it is finished; what is wrong in it is wrong all the same.
+func TestQueryAsItIsTyped(t *testing.T) {
+	for line, as := range map[string]string{"nat dnat and": "nat dnat", "nat dnat && ": "nat dnat", "(nat dnat or nat snat) and": "nat dnat or nat snat", `"203.0.113.1:80 192`: `"203.0.113.1:80 192"`, `"no such text`: `"no such text"`, "nat dnat": "nat dnat"} {
+		q, err := ParseTyped(line, nil)
+		whole, wrong := Parse(as, nil)
+		if err != nil || wrong != nil {
+			t.Errorf("%q: %v, %v", line, err, wrong)
+			continue
+		}
+		for name, f := range queryFlows() {
+			if q.Match(f, 0) != whole.Match(f, 0) {
+				t.Errorf("%q is not %q: %s", line, as, name)
+			}
+		}
+	}
+	for _, line := range []string{"and", "nat dnat and or", "sate ", "dport eighty and", "nat dnat or"} {
+		if _, err := ParseTyped(line, nil); err == nil {
+			t.Errorf("%q is taken", line)
 		}
 	}
 }

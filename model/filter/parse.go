@@ -10,10 +10,19 @@ import (
 
 // Parse reads a filter line. An error is always an *Error. rules may be nil;
 // then a rule is named by its number in the table of explanations.
-func Parse(text string, rules RuleFinder) (Query, error) {
-	p := &queryParser{words: Words(text), end: len(text), rules: rules}
+func Parse(text string, rules RuleFinder) (Query, error) { return parse(text, rules, false) }
+
+// ParseTyped reads a line that is still being typed, as far as it is finished: an "and" waits for what comes behind it, and a
+// text whose quotation mark is not closed yet is searched for as far as it goes.
+func ParseTyped(text string, rules RuleFinder) (Query, error) { return parse(text, rules, true) }
+
+func parse(text string, rules RuleFinder, typed bool) (Query, error) {
+	p := &queryParser{words: Words(text), end: len(text), rules: rules, typed: typed}
 	if len(p.words) == 0 {
 		return Query{}, nil
+	}
+	if err := Unclosed(text, p.words); err != nil && !typed {
+		return Query{}, err
 	}
 	test, err := p.alternatives()
 	if err != nil {
@@ -30,6 +39,7 @@ type Word struct {
 	Text     string
 	pos, end int
 	quoted   bool
+	unclosed bool // it lacks the quotation mark at its end
 }
 
 // Problem is the *Error that the word is wrong.
@@ -40,6 +50,16 @@ func (w Word) Problem(format string, args ...any) error {
 // lacks is a problem that more words may solve, where none are left.
 func (p *queryParser) lacks(w Word, format string, args ...any) error {
 	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...), Open: len(p.words) == 0}
+}
+
+// Unclosed is an *Error at the word whose quotation mark is not closed, of those of a line; nil where there is none.
+func Unclosed(text string, words []Word) error {
+	n := len(words)
+	if n == 0 || !words[n-1].unclosed {
+		return nil
+	}
+	w := words[n-1]
+	return &Error{Pos: w.pos, End: w.end, Word: text[w.pos:w.end], Problem: "the quotation mark is not closed", Open: true}
 }
 
 // Is reports whether the word is one of some, in letters of either case. A quoted word is none.
@@ -64,18 +84,19 @@ func Words(text string) []Word {
 			}
 		case isQuote(c):
 			close := strings.IndexByte(text[i+1:], c)
-			if close < 0 {
+			unclosed := close < 0
+			if unclosed {
 				close = len(text) - i - 1
 			}
 			i = min(len(text), i+close+2)
-			words = append(words, Word{strings.Trim(text[start:i], string(c)), start, i, true})
+			words = append(words, Word{strings.Trim(text[start:i], string(c)), start, i, true, unclosed})
 			continue
 		default:
 			for i < len(text) && !isBlank(text[i]) && !isSign(text[i]) && text[i] != '(' && text[i] != ')' && !isQuote(text[i]) {
 				i++
 			}
 		}
-		words = append(words, Word{text[start:i], start, i, false})
+		words = append(words, Word{Text: text[start:i], pos: start, end: i})
 	}
 	return words
 }
@@ -92,6 +113,7 @@ type queryParser struct {
 	words []Word
 	end   int
 	rules RuleFinder
+	typed bool // the line is still being typed
 	depth int
 	// negated tells that a "not" holds for what is read: what is not known of a flow is not so either, so each condition is
 	// negated by itself, and "and" and "or" change places.
@@ -173,7 +195,9 @@ func (p *queryParser) all() (condition, error) {
 			return every(tests), nil
 		}
 		if w.Is("and", "&&", "&") {
-			p.take()
+			if err := p.and(len(tests) > 0); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		test, err := p.one()
@@ -182,6 +206,21 @@ func (p *queryParser) all() (condition, error) {
 		}
 		tests = append(tests, test)
 	}
+}
+
+// and reads the word between two conditions; first tells that there is one before it.
+func (p *queryParser) and(first bool) error {
+	w, _ := p.take()
+	next, more := p.peek()
+	switch {
+	case !first:
+		return w.Problem("a condition is missing before it")
+	case !more && p.typed:
+		return nil
+	case !more, next.Is("and", "&&", "&", "or", "||", "|", ")"):
+		return p.lacks(w, "a condition is missing after it, such as dst 192.168.0.2 or nat dnat")
+	}
+	return nil
 }
 
 func every(tests []condition) condition {

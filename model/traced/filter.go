@@ -44,7 +44,11 @@ const traceExample = "tcp dport 80, or src 203.0.113.10 dst 203.0.113.1 dport 80
 //
 // The error is a *QueryError that points at the word.
 func ParseTraceFilter(line string) (TraceFilter, error) {
-	p := traceParser{words: filter.Words(plainArrows(line))}
+	plain := plainArrows(line)
+	p := traceParser{words: filter.Words(plain)}
+	if err := filter.Unclosed(plain, p.words); err != nil {
+		return TraceFilter{}, err
+	}
 	for p.at < len(p.words) {
 		if err := p.condition(); err != nil {
 			return TraceFilter{}, err

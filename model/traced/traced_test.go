@@ -58,6 +58,7 @@ func TestParseTraceFilter(t *testing.T) {
 		"dprt 80":                         "did you mean dport?",
 		"state established":               "cannot be used in a trace",
 		"192.0.2.1 >":                     "needs a destination address",
+		`tcp in "wan0`:                    `"wan0: the quotation mark is not closed`,
 	} {
 		_, err := ParseTraceFilter(line)
 		var where *filter.Error
