@@ -18,6 +18,7 @@ import (
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/nft"
+	"nattui/rules/paste"
 	"nattui/ui"
 )
 
@@ -42,7 +43,8 @@ var nativeTable = regexp.MustCompile(`(?m)^\s*table (?:ip|ip6|inet|arp|bridge|ne
 // Lines of iptables -L, and of iptables -S.
 var (
 	listedChain = regexp.MustCompile(`(?m)^Chain \S+ \((?:policy |\d+ references?\))`)
-	listedRule  = regexp.MustCompile(`(?m)^-[PNA] \S+`)
+	listedRule  = regexp.MustCompile(`(?m)^[ \t]*-[PNA] \S+`)
+	aCommand    = regexp.MustCompile(`(?m)^\s*(?:sudo\s+)?(?:/\S*/)?(?:ip6?tables(?:-nft|-legacy)?|nft)\s`)
 )
 
 // openGatewayFile reads the file, whichever kind it is; "-" is standard input.
@@ -71,6 +73,8 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 	case nativeTable.Match(data):
 		g.sets = map[rules.Variant]*rules.Ruleset{}
 		g.native, err = readListed(ctx, path, data)
+	case aCommand.Match(data) && paste.HasCommands(string(data)):
+		err = fmt.Errorf("%s has commands, and no rules as they are printed:  nattui import %s  checks and makes them; to look at rules give it what  iptables-save  or  nft list ruleset  prints", path, path)
 	case listedChain.Match(data), listedRule.Match(data):
 		err = fmt.Errorf("%s is a listing of iptables -L or -S, which shows one table, and -L not all of its rules: take what  iptables-save  prints", path)
 	default:
