@@ -24,7 +24,7 @@ func readMailed(ctx context.Context, path string) (text []byte, err error) {
 	}
 	bare, encoded := fromPrintable(fromUTF16(text))
 	if encoded {
-		say(stderr, path+" was encoded by a mail program (quoted-printable), and is read as it was before")
+		say(stderr, path+" was encoded by a mail program (quoted-printable): decoded")
 	}
 	return unindented(unquoted(bare)), err
 }
