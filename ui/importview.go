@@ -34,12 +34,31 @@ func (x *importDialog) fitText() {
 		line, in := x.area.Line(), x.area.LineInfo()
 		x.area.SetHeight(rows + 1)
 		x.area.MoveToBegin()
-		for x.area.Line() < line {
-			x.area.CursorDown()
-		}
+		x.goDown(line)
 		x.area.SetCursorColumn(in.StartColumn + in.ColumnOffset)
 	}
 	x.area.SetHeight(height)
+}
+
+// goDown goes from the beginning of the text, which has room for all of it, down to a line. Step by step that would take seconds
+// in a long text, as each counts the rows before it; so it goes as many rows at once as lines are left, which are never too
+// many. It leaves each line from its end: from elsewhere in a line that just fills its rows the text box does not go on at all.
+func (x *importDialog) goDown(line int) {
+	for at := 0; at < line; at = x.area.Line() {
+		x.area.CursorEnd()
+		x.area.SetHeight(x.row() + line - at + 1)
+		x.area.PageDown()
+	}
+}
+
+// row is in which row of what is in sight the cursor is.
+func (x *importDialog) row() int {
+	area := x.area
+	area.SetVirtualCursor(false) // which the text box does not tell of its own
+	if c := area.Cursor(); c != nil {
+		return c.Y
+	}
+	return 0
 }
 
 // View draws the text and, beneath it, what was found.

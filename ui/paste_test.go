@@ -221,3 +221,32 @@ func TestPastedBlockIntoAGap(t *testing.T) {
 		s.sees("--to-destination 192.168.0.9:80")
 	})
 }
+
+// However long its lines are, and wherever the cursor is, a text that is scrolled goes on to be typed where it was.
+func TestPastedTextGoesOnWhereItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.press("i")
+		x := s.app.top().(*importDialog)
+		width := x.area.Width()
+		for wide := width - 2; wide <= width+3; wide++ {
+			for blanks := range 3 {
+				line := strings.Repeat("x", wide) + strings.Repeat(" ", blanks)
+				x.area.SetValue(strings.Repeat(line+"\n\n"+line+line+"\n", 12) + "# the end")
+				for range blanks * 5 {
+					x.area.CursorUp()
+				}
+				x.area.View()
+				at, in := x.area.Line(), x.area.LineInfo()
+				x.area.SetHeight(1000)
+				x.area.MoveToBegin()
+				x.goDown(at)
+				x.area.SetCursorColumn(in.StartColumn + in.ColumnOffset)
+				if x.area.Line() != at || x.area.LineInfo() != in {
+					t.Errorf("%d cells and %d blanks: line %d, %+v, not %d, %+v", wide, blanks, x.area.Line(), x.area.LineInfo(), at, in)
+				}
+				x.area.SetHeight(5)
+			}
+		}
+	})
+}
