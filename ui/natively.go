@@ -75,8 +75,10 @@ func (d *desk) reader(pasted string, ground paste.Ground) paste.Import {
 	switch {
 	case !ok && d.natively():
 		return d.inNative(pasted, ground)
-	case !ok || d.gw.Natively == nil:
+	case !ok:
 		return paste.Read(pasted, ground)
+	case d.gw.Natively == nil:
+		text.Why = "this is for nft, and the program nft is not installed here"
 	}
 	if text.Why != "" {
 		return paste.Import{Remarks: []paste.Remark{{Line: 1, Column: 1, Level: paste.Error, Text: text.Why}}}

@@ -250,3 +250,15 @@ func TestPastedTextGoesOnWhereItWas(t *testing.T) {
 		}
 	})
 }
+
+// Text for nft is not called no command where only the program that would try it is missing.
+func TestPastedForNFTWithoutIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, name := range []string{"nft ruleset", "nft script", "comment"} {
+			s := newStage(t, 120, 40, gatewayRules)
+			s.send(tea.PasteMsg{Content: strings.Join(pasteTexts[name], "\r")})
+			s.sees("this is for nft, and the program nft is not installed here")
+			s.lacks("is not run")
+		}
+	})
+}
