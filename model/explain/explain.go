@@ -23,8 +23,8 @@ const (
 	// Exact: today's rules would translate it just like that, and no other way.
 	Exact
 	// Inferred: today's rules lead to these addresses; a port was chosen by the
-	// kernel, a match that cannot be known was taken as met, or it is older than its rule (Older). Without a rule: the flow belongs to
-	// another, as FTP's data does, whose helper translated it.
+	// kernel, a match that cannot be known was taken as met (the flags of its first packet among them), the flow belongs to another,
+	// whose helper may have translated it, or it is older than its rule (Older). Without a rule the helper did, as with FTP's data.
 	Inferred
 	// Ambiguous: several rules could have made it.
 	Ambiguous
@@ -33,7 +33,7 @@ const (
 	Stale
 	// Unknown: today's rules would translate it otherwise, but nft tables that are not evaluated
 	// translate here too and may have made it, or it may have come by another interface than the one of
-	// the route back.
+	// the route back. Or its packets would get no further today than before their source is changed.
 	Unknown
 )
 
