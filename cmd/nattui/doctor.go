@@ -40,7 +40,7 @@ func newDoctorCommand() *cobra.Command {
 		Short: "Find what is wrong with this gateway's NAT, or why a forward does not work",
 		Long: "doctor looks for what is wrong, risky or worth knowing about the NAT of this gateway: settings, filter rules that drop translated packets, replies that take another way, connections that no rule would create any more, and more. " +
 			"Every finding has its evidence and, if there is one, the commands that fix it. Without --fix and --probe nothing is changed and no packet is sent.\n" +
-			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80, or a port such as 8080/tcp). Where no rule forwards what is asked for it says what becomes of the packet, and of a rule that is no forward (OUTPUT 1) what was found about it.\n" +
+			"With a FORWARD it follows that one from the packet that arrives to the answer that leaves, and stops at the first failure: a rule (PREROUTING 1), or what is asked for ([tcp] 203.0.113.1:80, a port such as 8080/tcp, or all ports of a rule such as 8000-8100/tcp). Where no rule forwards what is asked for it says what becomes of the packet, and of a rule that is no forward (OUTPUT 1) what was found about it.\n" +
 			"\nIt exits with 10 if it has found a warning or an error, and with 0 where nothing is wrong as far as could be looked: what is marked ? (unknown in JSON) is not known.",
 		Example: "nattui doctor\nnattui doctor tcp 203.0.113.1:80 --probe\nnattui doctor --fix forwarding-off\nnattui doctor --json | jq -r 'select(.severity == \"error\") | .sentence'",
 		Args:    cobra.MaximumNArgs(4),

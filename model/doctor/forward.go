@@ -28,6 +28,8 @@ type Forward struct {
 	packet evaluate.Packet
 	local  bool // served by this host
 	ranged bool // one of several servers or ports
+	// drawn is set where the kernel picks a port of several by chance: that of Server is then only an example.
+	drawn bool
 	// further is set for another address of this host than that which clients ask for first.
 	further bool
 	// passing is set where the rule takes what is for any address, others' too: Asked is then only an example.
@@ -271,12 +273,30 @@ func (n network) serve(f *Forward, r *rules.Rule, port uint16) {
 			addr, f.ranged = mapped(p, f.Asked.Addr()), !p.IsSingleIP()
 		}
 	}
+	f.drawn = false
 	if to.HasPorts {
-		port = to.Ports.Lo
+		port, f.drawn = landing(to, port)
 		f.ranged = f.ranged || !to.Ports.Single()
 	}
 	f.local = f.local || addr.IsValid() && n.IsLocal(addr)
 	f.Server = netip.AddrPortFrom(addr, port)
+}
+
+// landing is the port that a rule gives what is asked of a port, as nf_nat_l4proto_unique_tuple and get_unique_tuple in
+// net/netfilter/nf_nat_core.c choose it; drawn where chance decides, and the port is only the first.
+func landing(to rules.Translation, asked uint16) (port uint16, drawn bool) {
+	lo, hi := min(to.Ports.Lo, to.Ports.Hi), max(to.Ports.Lo, to.Ports.Hi)
+	switch {
+	case lo == hi:
+		return lo, false
+	case to.HasBase:
+		return uint16(uint32(lo) + uint32(asked-to.Base)%(uint32(hi-lo)+1)), false
+	case to.Random || to.RandomFully:
+		return lo, true
+	case lo <= asked && asked <= hi:
+		return asked, false
+	}
+	return lo, false
 }
 
 // mapped is the address of a network that NETMAP puts in place of another: the part of the host stays.

@@ -62,9 +62,17 @@ func (t *trial) otherServers(forwards []Forward) (list []Forward) {
 	return list
 }
 
-// serverText is where a forward leads to: one server, or several with the one of this client.
+// serverText is where a forward leads to: one server, or several with the one of this client, and its port unless any of
+// several may be it.
 func (f *Forward) serverText() string {
 	all, several := f.servers()
+	if f.drawn {
+		at := f.Server.Addr().String()
+		if several {
+			at = "one of " + all.String()
+		}
+		return fmt.Sprintf("one of the ports %s of %s", f.rule.Target.To.Ports.Text("-"), at)
+	}
 	if !several {
 		return f.Server.String()
 	}

@@ -49,7 +49,7 @@ func (f *Forward) meant(words []string) bool {
 			return n == f.Rule.Position
 		}
 		p, ok := rules.ParseProtocol(words[0])
-		if _, err := strconv.Atoi(words[0]); err == nil { // 8080/tcp
+		if _, isRange := portRange(words[0]); isRange || isNumber(words[0]) { // 8080/tcp
 			p, ok = rules.ParseProtocol(words[1])
 			words = []string{words[1], words[0]}
 		}
@@ -58,6 +58,10 @@ func (f *Forward) meant(words []string) bool {
 		if port, err := strconv.ParseUint(strings.TrimPrefix(words[0], ":"), 10, 16); err == nil {
 			return f.Asked.Port() == uint16(port)
 		}
+		if at, ports, ok := cutRange(words[0]); ok {
+			a, err := netip.ParseAddr(strings.Trim(at, "[]"))
+			return f.takesPorts(ports) && (at == "" || err == nil && (a == f.Asked.Addr() || a == f.Server.Addr()))
+		}
 		if a, err := netip.ParseAddr(words[0]); err == nil {
 			return a == f.Asked.Addr() || a == f.Server.Addr()
 		}
@@ -65,6 +69,36 @@ func (f *Forward) meant(words []string) bool {
 		return err == nil && (a == f.Asked || a == f.Server)
 	}
 	return named(words, f.Rule)
+}
+
+// takesPorts tells that a range is the one that a forward's rule takes.
+func (f *Forward) takesPorts(ports rules.Ports) bool {
+	return f.via.dport == ports || slices.Contains(f.via.dports, ports)
+}
+
+// cutRange reads a range of ports, behind the address that they are asked of or alone.
+func cutRange(word string) (at string, ports rules.Ports, ok bool) {
+	if ports, ok = portRange(strings.TrimPrefix(word, ":")); ok {
+		return "", ports, true
+	}
+	if i := strings.LastIndexByte(word, ':'); i > 0 {
+		ports, ok = portRange(word[i+1:])
+		return word[:i], ports, ok
+	}
+	return "", ports, false
+}
+
+// portRange reads a range of ports in either spelling, 8000-8100 as people write it or 8000:8100 as rules do.
+func portRange(word string) (ports rules.Ports, ok bool) {
+	lo, hi, ok := strings.Cut(strings.Replace(word, ":", "-", 1), "-")
+	first, err := strconv.ParseUint(lo, 10, 16)
+	last, err2 := strconv.ParseUint(hi, 10, 16)
+	return rules.Ports{Lo: uint16(first), Hi: uint16(last)}, ok && err == nil && err2 == nil && first < last
+}
+
+func isNumber(word string) bool {
+	_, err := strconv.Atoi(word)
+	return err == nil
 }
 
 // Seek finds the forward that a person means, as FindForward does, or by a packet: the rule that translates what

@@ -18,7 +18,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 	if f.local {
 		return listened(x, f)
 	}
-	if p, ok := x.Probes[f.Server]; ok {
+	if p, ok := x.Probes[f.Server]; ok && !f.drawn {
 		if p.Refused {
 			return Finding{
 				Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
@@ -39,7 +39,7 @@ func stepServed(x *Examination, f *Forward) Finding {
 		}
 	}
 	seen := x.stats.tallyOf(f)
-	if p := x.Probes[f.Server]; p.Connected {
+	if p := x.Probes[f.Server]; p.Connected && !f.drawn {
 		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
 	}
 	if others := seen.answeredElsewhere(f.Server); others.IsValid() {
