@@ -57,7 +57,7 @@ func silentEndpoint(x *Examination, k served, t *tally, owner string) Finding {
 	n, hop, known := x.neighbour(k.server)
 	gone := known && !n.Reachable && n.MAC == ""
 	if gone {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s on %s does not answer", hop, n.Link))
+		found.Evidence = append(found.Evidence, fmt.Sprintf("ip neigh: %s on %s did not answer when last asked", hop, n.Link))
 	}
 	if gone || t.unanswered > 1 || t.replied > 0 {
 		found.Severity = SeverityWarning

@@ -78,6 +78,7 @@ type tally struct {
 	older          crowd       // not translated and not answered, though today's rules would translate them
 	taken          []flow.Flow // some that asked for somebody else's address, and wait for the server's answer in vain
 	examples       []flow.Flow
+	heard          int64 // when the server was heard last, as far as that is certain; 0: not known
 }
 
 func (t *tally) example(f *flow.Flow) {
@@ -89,6 +90,9 @@ func (t *tally) example(f *flow.Flow) {
 // noteReplied keeps a few of the flows that were answered, and when the newest of them began.
 func (t *tally) noteReplied(f *flow.Flow, now int64) {
 	t.noteAnswered(f, now)
+	if at, ok := lastHeard(f, now); ok {
+		t.heard = max(t.heard, at)
+	}
 	if len(t.answered) < 8 {
 		t.answered = append(t.answered, *f)
 	}

@@ -87,6 +87,45 @@ func (n network) discoveries(link string) []discovery {
 	return list
 }
 
+// undiscovered tells that neighbour discovery is dropped on the link to the next machine on a forward's way, so that it cannot
+// be found there.
+func undiscovered(x *Examination, f *Forward, hop netip.Addr) Finding {
+	route, certain := x.Lookup(evaluate.RouteQuery{Dst: hop})
+	if f.Rule.Family != rules.IPv6 || !certain || route.Kind != facts.RouteUnicast {
+		return Finding{}
+	}
+	return x.discoveryFails(route.Out)
+}
+
+// undiscoveredLater tells the same of both ends of a forward that works as long as neighbours are known from before.
+func undiscoveredLater(x *Examination, f *Forward) (list report) {
+	if f.Rule.Family != rules.IPv6 {
+		return nil
+	}
+	ends := []string{f.Link}
+	if route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()}); certain && route.Kind == facts.RouteUnicast && !f.local {
+		ends = append(ends, route.Out)
+	}
+	for _, link := range ends {
+		list.take([]Finding{x.discoveryFails(link)})
+	}
+	return list
+}
+
+// discoveryFails is the first message of neighbour discovery that does not get through on a link.
+func (x *Examination) discoveryFails(link string) Finding {
+	l, ok := x.LinkNamed(link)
+	if !ok || !l.Up || l.Kind == "loopback" || isTunnel(l) {
+		return Finding{}
+	}
+	for _, d := range x.discoveries(link) {
+		if found := discoveryDropped(x, link, &d); found.Check != "" {
+			return found
+		}
+	}
+	return Finding{}
+}
+
 // solicited is the multicast address at which a machine is asked for its own (RFC 4291, 2.7.1).
 func solicited(a netip.Addr) netip.Addr {
 	b, group := a.As16(), netip.MustParseAddr("ff02::1:ff00:0").As16()

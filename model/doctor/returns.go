@@ -101,6 +101,9 @@ func (n network) neighbourText(to netip.Addr) (string, bool) {
 	case m.Permanent:
 		return fmt.Sprintf("ip neigh: somebody has written that %s is %s (permanent); whether it is there is not known", hop, m.MAC), true
 	}
+	if m.Stale {
+		return fmt.Sprintf("ip neigh: %s was there (%s), not asked lately", hop, m.MAC), true
+	}
 	return fmt.Sprintf("ip neigh: %s is there (%s)", hop, m.MAC), true
 }
 

@@ -160,28 +160,6 @@ func broadcastServer(x *Examination, f *Forward) Finding {
 	}
 }
 
-// stepNeighbour asks whether the server's machine, or the router before it, is there.
-func stepNeighbour(x *Examination, f *Forward) Finding {
-	if f.local {
-		return Finding{Sentence: "It is this host itself."}
-	}
-	n, hop, ok := x.neighbour(f.Server.Addr())
-	switch {
-	case !ok:
-		return unknown(fmt.Sprintf("Whether %s is there is not known: nobody has asked the network for it lately.", hop))
-	case !n.Reachable && n.MAC == "":
-		return Finding{
-			Check: "server-silent", Severity: SeverityWarning, Subject: ruleName(f.Rule),
-			Evidence: []string{fmt.Sprintf("ip neigh: %s on %s does not answer", hop, n.Link), f.ruleCount()},
-			Sentence: fmt.Sprintf("No machine on %s answers for %s: it is off, has another address, or is not on that network.", n.Link, hop),
-		}
-	}
-	if n.Permanent {
-		return unknown(fmt.Sprintf("Whether %s is there is not known: somebody has written that it is %s, and the network is not asked.", hop, n.MAC), fmt.Sprintf("ip neigh: %s on %s is %s, permanent", hop, n.Link, n.MAC))
-	}
-	return Finding{Sentence: fmt.Sprintf("%s is there.", hop), Evidence: []string{fmt.Sprintf("ip neigh: %s on %s is %s", hop, n.Link, n.MAC)}}
-}
-
 // linkLocalServer tells that a server's link-local address leads nowhere: the kernel looks for it only on the link that
 // the packet came by (rt6_need_strict in net/ipv6/route.c), whatever neighbours it knows elsewhere.
 func linkLocalServer(x *Examination, f *Forward) Finding {

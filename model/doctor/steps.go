@@ -40,7 +40,7 @@ func follow(x *Examination, f *Forward) []Finding {
 			return list
 		}
 	}
-	for _, also := range append([]Finding{tooBigFor(x, f), fromInside(x, f), fromHere(x, f)}, tooWideFor(x, f)...) {
+	for _, also := range append([]Finding{tooBigFor(x, f), fromInside(x, f), fromHere(x, f)}, slices.Concat(undiscoveredLater(x, f), tooWideFor(x, f))...) {
 		if also.Check != "" {
 			list = append(list, also)
 		}

@@ -146,6 +146,9 @@ type Neighbour struct {
 	Reachable, Router bool
 	// Permanent is set where somebody has written the entry (NUD_PERMANENT): it says nothing of whether the machine is there.
 	Permanent bool `json:",omitempty"`
+	// Stale is set where it was there once and the kernel has not heard of it lately (NUD_STALE), or is about to ask for it anew
+	// (NUD_DELAY, NUD_PROBE): whether it still is, nobody knows.
+	Stale bool `json:",omitempty"`
 }
 
 // Station is a machine that a bridge has learned to be behind one of its ports.

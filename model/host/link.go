@@ -117,7 +117,7 @@ func (r *reading) neighbours() {
 		r.facts.Neighbours = append(r.facts.Neighbours, facts.Neighbour{
 			Link: r.linkName(n.LinkIndex), Addr: addr, MAC: n.HardwareAddr.String(),
 			Reachable: n.State&answers != 0, Router: n.Flags&netlink.NTF_ROUTER != 0,
-			Permanent: n.State&netlink.NUD_PERMANENT != 0,
+			Permanent: n.State&netlink.NUD_PERMANENT != 0, Stale: n.State&(netlink.NUD_STALE|netlink.NUD_DELAY|netlink.NUD_PROBE) != 0,
 		})
 	}
 }

@@ -1,0 +1,86 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"nattui/model/facts"
+	"nattui/model/flow"
+	"nattui/rules"
+)
+
+// What the kernel knows of a neighbour is as old as its last question, and it asks only when there is a packet for it: an
+// entry may tell of yesterday.
+
+// stepNeighbour asks whether the server's machine, or the router before it, is there.
+func stepNeighbour(x *Examination, f *Forward) Finding {
+	if f.local {
+		return Finding{Sentence: "It is this host itself."}
+	}
+	n, hop, ok := x.neighbour(f.Server.Addr())
+	if !n.Reachable {
+		if found := undiscovered(x, f, hop); found.Check != "" {
+			return found
+		}
+	}
+	switch {
+	case !ok:
+		return unknown(fmt.Sprintf("Whether %s is there is not known: nobody has asked the network for it lately.", hop))
+	case !n.Reachable && n.MAC == "":
+		return silentNeighbour(x, f, &n, hop)
+	case n.Permanent:
+		return unknown(fmt.Sprintf("Whether %s is there is not known: somebody has written that it is %s, and the network is not asked.", hop, n.MAC), fmt.Sprintf("ip neigh: %s on %s is %s, permanent", hop, n.Link, n.MAC))
+	case n.Stale:
+		return staleNeighbour(x, f, &n, hop)
+	}
+	return Finding{Sentence: fmt.Sprintf("%s is there.", hop), Evidence: []string{fmt.Sprintf("ip neigh: %s on %s is %s", hop, n.Link, n.MAC)}}
+}
+
+// silentNeighbour tells that nobody answered for an address. What is dropped before the kernel has to ask proves nothing of
+// today.
+func silentNeighbour(x *Examination, f *Forward, n *facts.Neighbour, hop netip.Addr) Finding {
+	evidence := fmt.Sprintf("ip neigh: %s on %s did not answer when last asked", hop, n.Link)
+	way := x.fate(f.packet)
+	if _, blocked := way.blocked(); blocked {
+		return unknown(fmt.Sprintf("Whether %s is there is not known: no machine on %s answered when it was last asked for, and packets for it do not get so far now that it is asked for again.", hop, n.Link), evidence)
+	}
+	return Finding{
+		Check: "server-silent", Severity: SeverityWarning, Subject: ruleName(f.Rule), Evidence: []string{evidence, f.ruleCount()},
+		Sentence: fmt.Sprintf("No machine on %s answered for %s when it was last asked for: it is off, has another address, or is not on that network.", n.Link, hop),
+	}
+}
+
+// staleNeighbour tells of a neighbour that was there: it still is where it has answered a connection in the meantime.
+func staleNeighbour(x *Examination, f *Forward, n *facts.Neighbour, hop netip.Addr) Finding {
+	evidence := fmt.Sprintf("ip neigh: %s on %s was %s, not asked lately", hop, n.Link, n.MAC)
+	seen := x.stats.tallyOf(f)
+	if ago := time.Duration(x.now - seen.heard); seen.heard != 0 && ago <= believed {
+		return Finding{Sentence: fmt.Sprintf("%s is there: it has answered a connection %s ago.", hop, ago.Round(time.Second)), Evidence: []string{evidence, seen.String()}}
+	}
+	return unknown(fmt.Sprintf("%s was there when it was last asked for; whether it still is, is not known.", hop), evidence)
+}
+
+// believed is how long what was heard of a machine is taken for the present, about as long as the kernel does
+// (base_reachable_time).
+const believed = time.Minute
+
+// establishedFor is for how long the kernel keeps an established TCP connection after its last packet, in seconds; one
+// whose data was not acknowledged it keeps for a shorter time (tcp_timeouts in net/netfilter/nf_conntrack_proto_tcp.c).
+const establishedFor = 5 * 24 * 3600
+
+// lastHeard is when the server of an answered connection was heard at the latest, as far as that is certain; false where it is
+// not known. What a client sends in vain keeps a connection too: only states that it cannot reach alone tell.
+func lastHeard(f *flow.Flow, now int64) (at int64, ok bool) {
+	if f.Proto() == rules.TCP {
+		switch state := f.StateName(); state {
+		case "ESTABLISHED":
+			if left := f.Remaining(now); left <= establishedFor {
+				return now - int64(establishedFor-left)*int64(time.Second), true
+			}
+		case "TIME_WAIT", "LAST_ACK", "CLOSE_WAIT":
+			return lastPacket(f, now)
+		}
+	}
+	return f.Since()
+}
