@@ -21,6 +21,13 @@ func (f *Facts) GuideHost(sets map[rules.Variant]*rules.Ruleset, backend rules.B
 			}
 			return s == SettingOn, s == SettingOn || s == SettingOff
 		},
+		ForwardsFrom: func(link string, family rules.Family) (on, known bool) {
+			if family == rules.IPv6 {
+				return true, true // it asks the switch for all links
+			}
+			s := f.Settings.ForwardsFrom(link, family)
+			return s == SettingOn, s == SettingOn || s == SettingOff
+		},
 		Listens: func(protocol rules.Protocol, to netip.AddrPort) (string, bool) {
 			l, ok := f.ListensOn(rules.Protocol(protocol), to, "")
 			return l.Process, ok

@@ -30,6 +30,8 @@ type Host struct {
 	Uplinks [2]Uplink
 	// Forwards tells whether packets of a family are forwarded; nil: not known.
 	Forwards func(rules.Family) (on, known bool)
+	// ForwardsFrom tells whether what arrives by a link is forwarded, which a switch of its own may keep it from; nil: not known.
+	ForwardsFrom func(link string, family rules.Family) (on, known bool)
 	// Lasting tells whether forwarding of a family is also set at boot; nil: not known.
 	Lasting func(rules.Family) bool
 	// Zone names firewalld's zone of an interface; nil where firewalld does not run.
@@ -288,8 +290,8 @@ func (b *builder) watched(at evaluate.RuleRef) Watched {
 	return w
 }
 
-// forwarding turns the switch on, now and at boot.
-func (b *builder) forwarding(out string) {
+// forwarding turns the switches on, now and at boot: that of all links, and those of links that packets arrive by.
+func (b *builder) forwarding(links ...string) {
 	if b.Forwards == nil {
 		return
 	}
@@ -297,8 +299,9 @@ func (b *builder) forwarding(out string) {
 	name := map[rules.Family]string{rules.IPv4: "net.ipv4.ip_forward", rules.IPv6: "net.ipv6.conf.all.forwarding"}[b.family]
 	if on && known {
 		if b.Lasting != nil && !b.Lasting(b.family) {
-			b.plan.Steps = append(b.plan.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: "1", Old: "1", Boot: true}, Why: "Packets are forwarded now, and no file has that set at boot."})
+			b.plan.Steps = append(b.plan.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: "1", Old: "1", Boot: true}, Why: "Forwarding is on now, and no file has that set at boot."})
 		}
+		b.forwardingFrom(links...)
 		return
 	}
 	why := "Linux does not forward packets by default: without this nothing passes from one interface to another. It is also set at boot."
@@ -315,6 +318,22 @@ func (b *builder) forwarding(out string) {
 		old = "0"
 	}
 	b.plan.Steps = append(b.plan.Steps, rules.Step{Sysctl: &rules.Sysctl{Name: name, Value: "1", Old: old, Boot: true}, Why: why})
+}
+
+// forwardingFrom turns on the switches of single links that are off while that of all is on, which sets them too.
+func (b *builder) forwardingFrom(links ...string) {
+	if b.ForwardsFrom == nil {
+		return
+	}
+	for i, name := range links {
+		if on, known := b.ForwardsFrom(name, b.family); name == "" || on || !known || slices.Contains(links[:i], name) {
+			continue
+		}
+		b.plan.Steps = append(b.plan.Steps, rules.Step{
+			Sysctl: &rules.Sysctl{Name: "net.ipv4.conf." + strings.ReplaceAll(name, ".", "/") + ".forwarding", Value: "1", Old: "0", Boot: true},
+			Why:    "Forwarding is on and " + name + " alone is exempt: without this nothing that arrives there passes through this host. It is also set at boot.",
+		})
+	}
 }
 
 func (b *builder) link(name string) (Link, bool) {

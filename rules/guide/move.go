@@ -31,9 +31,11 @@ func (m Move) Advise(h Host) Advice {
 		b.wrong("to", "", "%s and %s are of different families; NAT cannot translate between them", from.Addr(), to.Addr())
 		return b.advice()
 	}
-	if _, ok := b.machine("to", to.Addr()); !ok {
+	link, ok := b.machine("to", to.Addr())
+	if !ok {
 		return b.advice()
 	}
+	b.forwardingFrom(link)
 	moved := b.moveRules(from, to)
 	if moved == 0 {
 		b.wrong("from", b.aServer(), "no rule forwards to %s", m.From)

@@ -245,7 +245,7 @@ func (o OneToOne) Advise(h Host) Advice {
 		b.wrong("inside", b.insideFor(outside, o.Out), "%s is not behind this gateway", inside)
 		return b.advice()
 	}
-	b.forwarding(o.Out)
+	b.forwarding(o.Out, r.Out)
 	b.oneToOne(o, outside, inside)
 	b.passBoth(o, outside, inside, r.Out)
 	b.checkArrival(o, outside)

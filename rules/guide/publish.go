@@ -57,7 +57,7 @@ func (p Publish) Advise(h Host) Advice {
 	if s.Protocol == "both" {
 		protocols = []string{"tcp", "udp"}
 	}
-	b.forwarding(s.out)
+	b.forwarding(s.out, s.link)
 	for _, proto := range protocols {
 		before := len(b.plan.Steps)
 		b.publish(s, proto)

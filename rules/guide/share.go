@@ -37,7 +37,7 @@ func (s Share) Advise(h Host) Advice {
 		return b.advice()
 	}
 	b.plan.Title = fmt.Sprintf("Let %s out by %s", net, s.Out)
-	b.forwarding(s.Out)
+	b.forwarding(s.Out, in, b.linkTo(s.Reach))
 	b.shareRule(s, net)
 	b.passShare(s, net, in)
 	b.clamp(s.Out)
@@ -263,6 +263,16 @@ func (b *builder) passShare(s Share, net netip.Prefix, in string) {
 			})
 		}
 	}
+}
+
+// linkTo is the interface that leads to a network; "" where none is given, or it is not known.
+func (b *builder) linkTo(net string) string {
+	p, err := netip.ParsePrefix(net)
+	if err != nil {
+		return ""
+	}
+	r, _ := b.route(b.someHost(p))
+	return r.Out
 }
 
 // tries are packets of several kinds: a rule that lets one kind through does not
