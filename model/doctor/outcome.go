@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -141,6 +142,9 @@ func (x *fate) doubt() string {
 		return x.Doubts[0].String()
 	case len(x.Outcomes) > 0 && x.Outcomes[0].Why != "":
 		return x.Outcomes[0].Why
+	}
+	if by := x.Outcomes; len(by) > 1 && by[0].DNATBy.Variant != by[1].DNATBy.Variant && !by[0].DNATBy.IsZero() && !by[1].DNATBy.IsZero() {
+		return fmt.Sprintf("%s and %s both translate it; which comes first depends on which was made first", ruleName(by[0].DNATBy), ruleName(by[1].DNATBy))
 	}
 	return "the rules leave it open"
 }

@@ -88,8 +88,7 @@ func takenNatively(x *Examination, f *Forward, way *fate, by evaluate.RuleRef, w
 // sharers name the other rules that a forward's packet may be translated by, where nothing but chance decides between
 // them (xt_statistic) and each is a forward of its own.
 func (x *Examination) sharers(f *Forward, way *fate) (names string, ok bool) {
-	if !way.by(f.Rule) || !way.translates() || way.onlyBy(f.Rule) || way.unread != "" || way.unseen != "" ||
-		slices.ContainsFunc(way.Doubts, func(d evaluate.Doubt) bool { return d.What != "statistic" }) {
+	if !way.by(f.Rule) || !way.translates() || way.onlyBy(f.Rule) || way.unread != "" || way.unseen != "" || !way.byChance(f.Rule.Variant) {
 		return "", false
 	}
 	var list []string
@@ -104,6 +103,25 @@ func (x *Examination) sharers(f *Forward, way *fate) (names string, ok bool) {
 		list = append(list, ruleName(by))
 	}
 	return strings.Join(list, ", "), true
+}
+
+// byChance tells that nothing but chance (xt_statistic) decides which of a variant's rules translates a packet. Of one that is
+// dropped later whichever it was no doubt is told: then the rules that it met tell. Which of two backends comes first is no
+// chance, and not known.
+func (x *fate) byChance(in rules.Variant) bool {
+	if slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return !o.DNATBy.IsZero() && o.DNATBy.Variant != in }) {
+		return false
+	}
+	drawn := len(x.Doubts) > 0
+	for i := range x.Visits {
+		if v := &x.Visits[i]; v.Table == "nat" && v.Verdict == evaluate.Unknown {
+			if v.Unknown != "statistic" {
+				return false
+			}
+			drawn = true
+		}
+	}
+	return drawn && !slices.ContainsFunc(x.Doubts, func(d evaluate.Doubt) bool { return d.What != "statistic" })
 }
 
 // takesAll proves that a rule takes every packet that would meet a forward's rule: the two are all of a chain, and
