@@ -18,7 +18,8 @@ func stepReturns(x *Examination, f *Forward) Finding {
 		return Finding{Sentence: "The answer is this host's own."}
 	}
 	way := x.fate(f.packet)
-	masked := slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
+	foreign, isForeign := x.foreignMask(&way)
+	masked := !isForeign && slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
 	seen := x.stats.tallyOf(f)
 	switch bridge := x.linkTo(f.Server.Addr()); {
 	case seen.hairpin == 0 || !x.unmaskedNow(&seen):
@@ -30,15 +31,45 @@ func stepReturns(x *Examination, f *Forward) Finding {
 		return hairpinMissing(x, f, seen)
 	}
 	failing := seen.unanswered > 0 && seen.replied == 0 || seen.unansweredSince() > 0
+	heard := seen.replied > 0 && !failing && (seen.unanswered == 0 || seen.answeredSince())
 	switch {
+	case isForeign && !heard && foreign.Severity != SeverityOK:
+		foreign.Evidence = append(foreign.Evidence, f.ruleCount())
+		return foreign
 	case failing && (f.Owner == "" || x.Probes[f.Server].Connected):
 		return noAnswer(x, f, seen, masked)
 	case masked && way.passes():
 		return Finding{Sentence: fmt.Sprintf("%s sees this host as the client, so it answers to it.", f.Server.Addr())}
-	case seen.replied > 0 && !failing && (seen.unanswered == 0 || seen.answeredSince()):
+	case heard:
 		return Finding{Sentence: fmt.Sprintf("The answers of %s have come back through this host.", f.Server.Addr()), Evidence: []string{seen.String()}}
 	}
 	return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it has to send them to this host, which is so if it is that machine's default gateway.", f.Server.Addr()))
+}
+
+// foreignMask tells of a rule that has a server see as the client an address which is none of this host's: the server answers
+// that one, and the answers come here only where the network brings them. Ok is set too where nothing is found wrong with it.
+func (x *Examination) foreignMask(way *fate) (found Finding, ok bool) {
+	i := slices.IndexFunc(way.Outcomes, func(o evaluate.Outcome) bool {
+		return o.SNAT && o.Src.Addr.IsValid() && x.Addresses != nil && !x.IsLocal(o.Src.Addr) && !x.AnswersFor(o.Out, o.Src.Addr)
+	})
+	if i < 0 || len(way.Outcomes) > 1 {
+		return found, i >= 0
+	}
+	o := &way.Outcomes[i]
+	w := walker{sets: x.sets}
+	x.hooked(&w, "nat", "POSTROUTING", func(at evaluate.RuleRef, r *rules.Rule, s sketch) {
+		if at != o.SNATBy || found.Check != "" {
+			return
+		}
+		s.out = rules.Iface{Name: o.Out} // this packet's
+		for _, one := range sourceAddress(x, &share{at: at, rule: r, via: s}) {
+			found = one
+		}
+	})
+	if found.Severity == SeverityNote { // where the network brings the answers nobody knows from here
+		found = unknown(found.Sentence, found.Evidence...)
+	}
+	return found, true
 }
 
 // unmaskedNow tells that who has asked a neighbour in vain would be seen there with its own address again.
