@@ -1,8 +1,8 @@
 package guide
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -55,10 +55,17 @@ type passage struct {
 	why    string
 }
 
+// crossing is what comes to a hook of the kernel's: what clients ask, or the answers to it.
+type crossing struct {
+	hook    string
+	answers bool
+}
+
 // pass lets a packet through where something stops it. Where nothing does,
 // nothing is added.
 func (b *builder) pass(p passage) {
 	hook := p.accept.Chain
+	at := crossing{hook, p.packet.State == evaluate.StateEstablished}
 	for try := range 4 {
 		path, err := b.evaluator().Evaluate(p.packet)
 		if err != nil {
@@ -67,10 +74,14 @@ func (b *builder) pass(p passage) {
 		by, stopped := dropped(path)
 		if !stopped {
 			if try == 0 {
-				b.notePassed(hook, path)
+				b.notePassed(at, path)
 			}
 			return
 		}
+		if b.stopped == nil {
+			b.stopped = map[crossing]bool{}
+		}
+		b.stopped[at] = true
 		if by.Backend == rules.Native && b.Native {
 			b.blocked = append(b.blocked, Blocked{by, p.packet, p.accept, p.why})
 			return
@@ -91,7 +102,8 @@ func (b *builder) pass(p passage) {
 
 // notePassed says why no rule is needed for a packet to pass: a policy, or a rule that is there already. Where
 // anything on its way is not known it says nothing.
-func (b *builder) notePassed(hook string, path evaluate.Path) {
+func (b *builder) notePassed(at crossing, path evaluate.Path) {
+	hook := at.hook
 	if len(path.Doubts) > 0 || len(path.Outcomes) != 1 || path.Outcomes[0].Delivered == evaluate.Dropped {
 		return
 	}
@@ -123,10 +135,10 @@ func (b *builder) notePassed(hook string, path evaluate.Path) {
 		return
 	}
 	if b.passed == nil {
-		b.passed = map[string]string{}
+		b.passed = map[crossing]string{}
 	}
-	if b.passed[hook] == "" {
-		b.passed[hook] = "No " + hook + " rule is needed" + why
+	if b.passed[at] == "" {
+		b.passed[at] = why
 	}
 }
 
@@ -153,12 +165,18 @@ func nativeDecider(hook string, path evaluate.Path) (last *evaluate.Visit, filte
 	return last, len(met)
 }
 
-// passedNotes are why no rule is needed to let packets through, of the chains for which none is.
+// passedNotes are why no rule is needed to let packets through, of the chains for which none is; where one is needed for what
+// is asked alone, why none is for the answers.
 func (b *builder) passedNotes() (notes []string) {
-	for _, hook := range slices.Sorted(maps.Keys(b.passed)) {
-		needed := func(s rules.Step) bool { return s.Order != nil || s.Change != nil && s.Change.Table == "filter" }
-		if !slices.ContainsFunc(b.plan.Steps, needed) {
-			notes = append(notes, b.passed[hook])
+	needed := len(b.blocked) > 0 || slices.ContainsFunc(b.plan.Steps, func(s rules.Step) bool { return s.Order != nil || s.Change != nil && s.Change.Table == "filter" })
+	for _, hook := range []string{"FORWARD", "INPUT", "OUTPUT"} {
+		first, answers := crossing{hook, false}, crossing{hook, true}
+		why, back := b.passed[first], b.passed[answers]
+		switch {
+		case !needed && why+back != "":
+			notes = append(notes, "No "+hook+" rule is needed"+cmp.Or(why, back))
+		case needed && back != "" && b.stopped[first] && !b.stopped[answers]:
+			notes = append(notes, "No "+hook+" rule is needed for replies"+back)
 		}
 	}
 	return notes

@@ -154,7 +154,8 @@ type builder struct {
 	objections []Objection
 	notes      []string
 	proof      Proof
-	passed     map[string]string // why no rule is needed, by the hook that would have it
+	passed     map[crossing]string // why no rule is needed
+	stopped    map[crossing]bool
 	blocked    []Blocked
 	now        *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }

@@ -112,6 +112,10 @@ func TestAdvice(t *testing.T) {
 		{"share half open", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -i lan0 -j ACCEPT\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
 			"iptables -t filter -A FORWARD -d 192.168.0.0/24", "- No FORWARD rule is needed",
 		}},
+		{"share, and replies pass already", "*filter\n:FORWARD DROP [0:0]\n-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
+			"iptables -t filter -A FORWARD -s 192.168.0.0/24 -i lan0 -o wan0 -j ACCEPT", "- -A FORWARD -d",
+			"No FORWARD rule is needed for replies, because rule 1 of FORWARD lets the packets through: -A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "- No FORWARD rule is needed, because",
+		}},
 		{"share a VPN", "", Share{Net: "10.8.0.0/24", VPN: true}, []string{
 			"iptables -t nat -A POSTROUTING -s 10.8.0.0/24 -o wan0 -j SNAT --to-source 203.0.113.1",
 			"iptables -t mangle -A FORWARD -o tun0 -p tcp -m tcp --tcp-flags SYN,RST SYN -j TCPMSS --clamp-mss-to-pmtu", "- -A FORWARD -s",
