@@ -208,6 +208,8 @@ func (b *builder) shareRule(s Share, net netip.Prefix) {
 		b.note("%s", who)
 		return
 	}
+	special := b.specials(net, s.Out)
+	defer func() { b.warnSpecials(special, net, s.Out) }()
 	up := b.Uplinks[b.family]
 	as, _ := netip.ParseAddr(s.As)
 	if !as.IsValid() && up.Link == s.Out && !up.Dynamic && up.Addr.IsValid() {
@@ -226,11 +228,7 @@ func (b *builder) shareRule(s Share, net netip.Prefix) {
 
 // translatedAlready says which rule translates the network's packets as it is.
 func (b *builder) translatedAlready(net netip.Prefix, out string) string {
-	packet := evaluate.Packet{Protocol: rules.TCP, Src: b.someHost(net), Dst: world(b.family), SrcPort: 40000, DstPort: 443, Out: out}
-	if r, ok := b.route(packet.Src); ok {
-		packet.In = r.Out
-	}
-	path, err := b.evaluator().Evaluate(packet)
+	path, err := b.evaluator().Evaluate(b.outward(b.someHost(net), out))
 	if err != nil || len(path.Outcomes) == 0 {
 		return ""
 	}

@@ -38,6 +38,9 @@ func (c ownChain) body() string {
 // OwnChain is the chain of nattui's own table that stands for a chain of iptables' table nat; "" for none.
 func OwnChain(name string) string { return ownChains[strings.ToUpper(name)].hook }
 
+// OwnPriority is the priority of that chain, which orders it among those that the kernel calls at its hook.
+func OwnPriority(name string) int32 { return int32(ownChains[strings.ToUpper(name)].priority) }
+
 // AddOwn is what nft reads to add rules to nattui's own table, one behind the other, with the table and chain where they are
 // missing: at a place of the chain counted from 1, or with 0 at its end. chain is named as in iptables.
 func AddOwn(now *Ruleset, chain string, at int, texts []string) (string, error) {
