@@ -60,7 +60,7 @@ func recipeCommand(use, short, long, example string, flags func(c *cobra.Command
 	}
 	c.Flags().SortFlags = false
 	flags(c)
-	c.Flags().StringVar(&o.backend, "backend", "", "nft, legacy or native: where new rules go (default: native where only native rules translate, else that of the iptables command)")
+	c.Flags().StringVar(&o.backend, "backend", "", "nft, legacy or native: where new rules go (default: native where only native rules translate, else that which has the NAT rules, or that of the iptables command)")
 	offer(c, "backend", "nft", "legacy", "native")
 	c.Flags().BoolVar(&o.watch, "watch", false, "then wait for the first packet and show how far it gets (default on a terminal)")
 	for _, name := range []string{"to", "inside"} {
@@ -248,6 +248,9 @@ func (o *guideOptions) host(ctx context.Context, tables *iptables.Host, recipe g
 	sets, err := tables.ReadAll(ctx)
 	if err != nil {
 		return guide.Host{}, err
+	}
+	if !native && o.backend == "" {
+		backend = natBackend(sets, backend)
 	}
 	for variant, set := range sets {
 		set.Name = tables.Program(variant)

@@ -203,6 +203,21 @@ func natRules(set *rules.Ruleset) int {
 	return table.Rules()
 }
 
+// natBackend is where the rules of NAT are: the backend of the iptables command unless only another has any.
+func natBackend(sets map[rules.Variant]*rules.Ruleset, standby rules.Backend) rules.Backend {
+	found := standby
+	for variant, set := range sets {
+		switch {
+		case natRules(set) == 0:
+		case variant.Backend == standby:
+			return standby
+		default:
+			found = variant.Backend
+		}
+	}
+	return found
+}
+
 // readTables reads the rules of this host, or of a recorded gateway, with the native tables where they are asked for. No
 // sets are a failure; else the error is of a part of them.
 func (f *variantFlags) readTables(c *cobra.Command, gateway string) ([]rules.Variant, map[rules.Variant]*rules.Ruleset, *nft.Ruleset, error) {
