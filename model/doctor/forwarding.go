@@ -17,10 +17,26 @@ func stepForwarding(x *Examination, f *Forward) Finding {
 	if found := x.forwardingOff(f.Rule.Family, f.Link, fmt.Sprintf("%s: %s", ruleName(f.Rule), f)); found.Check != "" {
 		return found
 	}
+	if found := answersNotForwarded(x, f); found.Check != "" {
+		return found
+	}
 	if x.Settings.ForwardsFrom(f.Link, f.Rule.Family) != facts.SettingOn {
 		return unknown(fmt.Sprintf("Whether forwarding is on for what arrives by %s is not known.", f.Link))
 	}
 	return Finding{Sentence: fmt.Sprintf("Forwarding is on for what arrives by %s.", f.Link)}
+}
+
+// answersNotForwarded tells that what arrives on the server's side is not forwarded: its answers end here.
+func answersNotForwarded(x *Examination, f *Forward) Finding {
+	p, ok := x.answer(f)
+	if !ok || p.In == f.Link {
+		return Finding{}
+	}
+	found := x.forwardingOff(f.Rule.Family, p.In, fmt.Sprintf("%s: %s", ruleName(f.Rule), f))
+	if found.Check != "" {
+		found.Sentence += fmt.Sprintf(" The answers of %s come by it.", f.Server.Addr())
+	}
+	return found
 }
 
 // forwardingOff finds the switch that keeps packets from passing. Zero: none does.

@@ -67,7 +67,13 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		found := unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
 		return x.likely(found, &way, "the packet to "+f.Server.String(), x.failing(f))
 	}
-	return Finding{Sentence: fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server), Evidence: x.answered(f)}
+	sentence := fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server)
+	if _, back, ok := x.answerWay(f); ok {
+		if _, blocked := back.blocked(); blocked { // by no rule: then it comes to none
+			sentence = fmt.Sprintf("%s lets the packet to %s through.", hook, f.Server)
+		}
+	}
+	return Finding{Sentence: sentence, Evidence: x.answered(f)}
 }
 
 // answerPasses follows the server's answer; not ok where it is dropped, or where that is not known.

@@ -40,6 +40,12 @@ func stepBelieved(x *Examination, f *Forward) Finding {
 			Sentence: fmt.Sprintf("The reverse path filter of %s is %s: clients' packets pass, but not those from networks to which the route leads elsewhere, such as %s.", f.Link, mode, nets[0]),
 		}
 	}
+	if mode != facts.RPFilterOff && x.outward(f.Link) && f.via.src.Any() && !x.anyDefault(rules.IPv4) {
+		return Finding{
+			Check: "rp-filter", Severity: SeverityNote, Subject: f.Link, Evidence: x.disbelievedSoFar("no route to " + rules.IPv4.Whole().String() + " in any table"),
+			Sentence: fmt.Sprintf("The reverse path filter of %s is %s and there is no default route: packets of clients that a route leads back to pass, such as those of %s, and those of all others are dropped.", f.Link, mode, f.packet.Src),
+		}
+	}
 	return Finding{Sentence: fmt.Sprintf("The reverse path filter of %s is %s and lets clients' packets pass.", f.Link, mode)}
 }
 
@@ -91,14 +97,19 @@ func (x *Examination) disbelievedNets(f *Forward, to netip.Addr) (list []string)
 	return list
 }
 
+// disbelievedSoFar is evidence with the number of packets that the reverse path filter has dropped, where it has any.
+func (x *Examination) disbelievedSoFar(evidence ...string) []string {
+	if n := x.Drops.ReversePath; n > 0 {
+		evidence = append(evidence, fmt.Sprintf("TcpExtIPReversePathFilter: %d packets dropped so far", n))
+	}
+	return evidence
+}
+
 func disbelieved(x *Examination, f *Forward, src, to netip.Addr, back facts.ReversePath) Finding {
 	name := facts.LinkSetting(f.Link, "rp_filter")
 	found := Finding{
-		Check: "rp-filter", Severity: SeverityError, Subject: f.Link, Evidence: []string{back.Why, f.ruleCount()},
+		Check: "rp-filter", Severity: SeverityError, Subject: f.Link, Evidence: x.disbelievedSoFar(back.Why, f.ruleCount()),
 		Sentence: fmt.Sprintf("The reverse path filter of %s is %s and silently drops packets from %s: %s.", f.Link, back.Mode, src, back.Why),
-	}
-	if n := x.Drops.ReversePath; n > 0 {
-		found.Evidence = append(found.Evidence, fmt.Sprintf("TcpExtIPReversePathFilter: %d packets dropped so far", n))
 	}
 	own := map[facts.RPFilter]string{facts.RPFilterOff: "0", facts.RPFilterStrict: "1", facts.RPFilterLoose: "2"}[x.Settings.On(f.Link).RPFilter]
 	plan := rules.Plan{
