@@ -54,9 +54,6 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		return dropped(x, check, f, &way, o, "after the translation")
 	}
 	back, ok := answerPasses(x, f)
-	if !ok && back.IsProblem() {
-		return back
-	}
 	if !ok {
 		return back
 	}
@@ -67,13 +64,21 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		found := unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
 		return x.likely(found, &way, "the packet to "+f.Server.String(), x.failing(f))
 	}
-	sentence := fmt.Sprintf("%s lets the packet to %s and its answer through.", hook, f.Server)
-	if _, back, ok := x.answerWay(f); ok {
-		if _, blocked := back.blocked(); blocked { // by no rule: then it comes to none
-			sentence = fmt.Sprintf("%s lets the packet to %s through.", hook, f.Server)
-		}
+	what := "the packet to " + f.Server.String()
+	if !x.answerEndsBefore(f) {
+		what += " and its answer"
 	}
-	return Finding{Sentence: sentence, Evidence: x.answered(f)}
+	return Finding{Sentence: fmt.Sprintf("%s lets %s through.", hook, what), Evidence: x.answered(f)}
+}
+
+// answerEndsBefore tells that a server's answer ends without a rule that drops it, so that it comes to no filter.
+func (x *Examination) answerEndsBefore(f *Forward) bool {
+	_, way, ok := x.answerWay(f)
+	if !ok {
+		return false
+	}
+	o, blocked := way.blocked()
+	return blocked && o.DroppedBy.IsZero()
 }
 
 // answerPasses follows the server's answer; not ok where it is dropped, or where that is not known.
