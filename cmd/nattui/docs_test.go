@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"nattui/model/doctor"
 	"nattui/model/lab"
 )
 
@@ -153,7 +154,20 @@ func TestTroubleshootingNamesTheChecks(t *testing.T) {
 			}
 		}
 	}
+	for _, check := range doctor.CheckNames() {
+		if !possible[check] {
+			t.Errorf("doctor.CheckNames has %s, which is none", check)
+		}
+	}
+	for check := range named {
+		if possible[check] && !doctor.IsCheck(check) {
+			t.Errorf("doctor.CheckNames lacks %s", check)
+		}
+	}
 	for check := range certain {
+		if !strings.HasSuffix(check, "-") && !doctor.IsCheck(check) {
+			t.Errorf("doctor.CheckNames lacks %s", check)
+		}
 		if !named[check] && !strings.Contains(page, "`"+check) {
 			t.Errorf("docs/troubleshooting.md does not have the check %s", check)
 		}

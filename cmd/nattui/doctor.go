@@ -21,6 +21,7 @@ import (
 	"nattui/model/host"
 	"nattui/rules"
 	"nattui/rules/iptables"
+	"nattui/rules/paste"
 	"nattui/ui/text"
 )
 
@@ -306,6 +307,8 @@ func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []do
 		}
 	}
 	switch {
+	case !seen && !doctor.IsCheck(check):
+		return missingf("the doctor has no check %s%s", text.Safe(check), meant(check))
 	case !seen:
 		return missingf("the doctor has found no %s now", text.Safe(o.fix))
 	case chosen == nil:
@@ -315,6 +318,14 @@ func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []do
 		say(c.ErrOrStderr(), text.Safe(fmt.Sprintf("this cures %s; there are more: %s", chosen.Subject, strings.Join(others, ", "))))
 	}
 	return o.carryOut(c, tables, chosen.Cure)
+}
+
+// meant names the check that somebody may have meant; else it says where they are.
+func meant(check string) string {
+	if near := paste.Nearest(check, doctor.CheckNames()); near != "" {
+		return ": perhaps " + near
+	}
+	return "; nattui doctor names those that have found something"
 }
 
 // orOfForward is what was found about the forward that --fix names, where it is not among what was found about the
