@@ -129,7 +129,7 @@ func (b *builder) notePassed(at crossing, path evaluate.Path) {
 		why = ": this host filters nothing there"
 	case last.IsPolicy() && last.Chain == hook:
 		why = ", because its policy is ACCEPT"
-	case last.Rule != nil && last.Rule.Target.Kind == rules.Accept:
+	case last.Rule != nil && last.Rule.Target.Kind == rules.Accept && !b.adds(last):
 		why = fmt.Sprintf(", because rule %d of %s lets the packets through: %s", last.Position, last.Chain, last.Rule)
 	default:
 		return
@@ -140,6 +140,13 @@ func (b *builder) notePassed(at crossing, path evaluate.Path) {
 	if b.passed[at] == "" {
 		b.passed[at] = why
 	}
+}
+
+// adds tells that a rule which a packet meets is the plan's own.
+func (b *builder) adds(v *evaluate.Visit) bool {
+	return slices.ContainsFunc(b.plan.Steps, func(s rules.Step) bool {
+		return s.Change != nil && s.Change.Table == v.Table && s.Change.Chain == v.Chain && s.Change.Rule.Same(*v.Rule)
+	})
 }
 
 // nativeDecider is the rule or policy of a native filter that let a packet through at a hook, the last one it matched, and the

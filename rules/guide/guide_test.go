@@ -123,6 +123,12 @@ func TestAdvice(t *testing.T) {
 		{"share what is shared", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
 			"rule 1 of POSTROUTING already translates 192.168.0.0/24", "everything it needs is already there", "- iptables",
 		}},
+		{"share what is shared, and FORWARD drops", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n" + dropping, Share{Net: "192.168.0.0/24"}, []string{
+			"rule 1 of POSTROUTING already translates 192.168.0.0/24", "- -t nat", "iptables -t filter -A FORWARD -s 192.168.0.0/24",
+		}},
+		{"one to one before what is shared, and FORWARD drops", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n" + dropping, OneToOne{Outside: "203.0.113.9", Inside: "192.168.0.9"}, []string{
+			"iptables -t nat -I POSTROUTING 1 -s 192.168.0.9/32 -o wan0 -j SNAT --to-source 203.0.113.9", "- is needed for replies",
+		}},
 		{"share with host bits", "", Share{Net: "192.168.0.1/24"}, []string{"! net: 192.168.0.1/24 is taken as the network 192.168.0.0/24"}},
 		{"share the wrong side", "", Share{Net: "203.0.113.0/24"}, []string{"x net: 203.0.113.0/24 is on the side of wan0, the uplink (try 192.168.0.0/24)"}},
 		{"share what is nowhere", "", Share{Net: "172.16.0.0/24"}, []string{"x net: there is no route to 172.16.0.0/24"}},

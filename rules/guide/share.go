@@ -226,9 +226,9 @@ func (b *builder) shareRule(s Share, net netip.Prefix) {
 		fmt.Sprintf("Machines in %s have private addresses that the Internet cannot reply to. Packets leaving by %s get the current address of %s, which may change; replies are translated back.", net, s.Out, s.Out))
 }
 
-// translatedAlready says which rule translates the network's packets as it is.
+// translatedAlready says which rule translates the network's packets as it is, or would if no filter dropped them.
 func (b *builder) translatedAlready(net netip.Prefix, out string) string {
-	path, err := b.evaluator().Evaluate(b.outward(b.someHost(net), out))
+	path, err := b.unfiltered().evaluator().Evaluate(b.outward(b.someHost(net), out))
 	if err != nil || len(path.Outcomes) == 0 {
 		return ""
 	}

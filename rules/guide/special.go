@@ -21,9 +21,36 @@ type special struct {
 
 // hostsTried is how many machines of a network are looked at, and specialsTold how many rules are told.
 const (
-	hostsTried   = 1024
+	hostsTried   = 512
 	specialsTold = 4
 )
+
+// unfiltered is the builder with nothing that filters what is forwarded: which rule would translate what a filter drops as yet
+// is seen only so.
+func (b *builder) unfiltered() *builder {
+	open := newBuilder(b.Host, b.family, "")
+	for variant, set := range b.sets {
+		if set == nil {
+			continue
+		}
+		passing := *set
+		passing.Tables = slices.DeleteFunc(slices.Clone(set.Tables), func(t rules.Table) bool { return t.Name == "filter" })
+		open.sets[variant] = &passing
+	}
+	native := b.Kernel.Native.Ruleset()
+	if native == nil {
+		return open
+	}
+	passing := *native
+	passing.Tables = nil
+	for _, t := range native.Tables {
+		copied := *t
+		copied.Chains = slices.DeleteFunc(slices.Clone(t.Chains), func(c *nft.Chain) bool { return c.Type == "filter" && c.Hook == "forward" })
+		passing.Tables = append(passing.Tables, &copied)
+	}
+	open.Kernel.Native = evaluate.CompileNative(&passing)
+	return open
+}
 
 // outward is what a machine inside sends to the Internet.
 func (b *builder) outward(src netip.Addr, out string) evaluate.Packet {
@@ -36,6 +63,7 @@ func (b *builder) outward(src netip.Addr, out string) evaluate.Packet {
 
 // specials are the rules that translate some machines of a network as it is.
 func (b *builder) specials(net netip.Prefix, out string) (list []special) {
+	b = b.unfiltered()
 	host := net.Masked().Addr()
 	var buf []evaluate.Outcome
 	for range hostsTried {
@@ -99,7 +127,7 @@ func (b *builder) orderAfter(s special, out string) string {
 		return first
 	}
 	p := b.outward(s.host, out)
-	outcomes, _ := b.evaluator().Outcomes(nil, &p)
+	outcomes, _ := b.unfiltered().evaluator().Outcomes(nil, &p)
 	isOther := func(o evaluate.Outcome) bool { return o.SNATBy != s.by }
 	switch {
 	case !slices.ContainsFunc(outcomes, isOther):

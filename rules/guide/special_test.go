@@ -17,6 +17,12 @@ func TestShareKeepsSpecialRules(t *testing.T) {
 		want string // of the warning; "" for none
 	}{
 		{"before the new rule", func(*Host) {}, ""},
+		{"of iptables, and FORWARD drops as yet", func(h *Host) {
+			h.Native = true
+			for _, set := range h.Sets {
+				set.Tables = append(set.Tables, rules.Table{Name: "filter", Chains: []rules.Chain{{Name: "FORWARD", Policy: "DROP"}}})
+			}
+		}, "the new rule comes before it"},
 		{"of the other backend", func(h *Host) {
 			nft := rules.Variant{Family: rules.IPv4, Backend: rules.NFT}
 			h.Sets = map[rules.Variant]*rules.Ruleset{nft: {}, legacy: {Backend: rules.Legacy, Tables: h.Sets[nft].Tables}}
