@@ -112,6 +112,20 @@ func (t *tally) answeredElsewhere(server netip.AddrPort) (other netip.AddrPort) 
 	return other
 }
 
+// unansweredElsewhere is another port of the server that a rule of several ports sends to and that connections wait for, where
+// none waits for the one asked for; not valid where one does, or nobody waits.
+func (t *tally) unansweredElsewhere(server netip.AddrPort) (other netip.AddrPort) {
+	for i := range t.examples {
+		switch served := t.examples[i].ServedBy(); {
+		case served == server, served.Addr() != server.Addr():
+			return netip.AddrPort{}
+		default:
+			other = served
+		}
+	}
+	return other
+}
+
 // String tells of the connections, as evidence: what they say of the past decides nothing about the next packet.
 func (t *tally) String() string {
 	text := fmt.Sprintf("%s, %d of them answered", rules.Plural(t.flows, "connection"), t.replied+t.half)

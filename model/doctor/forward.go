@@ -30,6 +30,8 @@ type Forward struct {
 	ranged bool // one of several servers or ports
 	// drawn is set where the kernel picks a port of several by chance: that of Server is then only an example.
 	drawn bool
+	// exact is set where it was asked for by its port, and is not just one of those that the rule takes.
+	exact bool
 	// further is set for another address of this host than that which clients ask for first.
 	further bool
 	// passing is set where the rule takes what is for any address, others' too: Asked is then only an example.

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"nattui/model/flow"
 	"nattui/rules"
 )
 
@@ -45,6 +46,28 @@ func TestPortThatIsAskedFor(t *testing.T) {
 		if f, found, err := Seek(g, other); err == nil {
 			t.Errorf("%s is no range of a rule: %s %v", other, &f, found)
 		}
+	}
+}
+
+// TestAnotherPortIsNotAnswered holds that connections which wait for another port of a rule say nothing of the one that is
+// asked for, and are told by their own.
+func TestAnotherPortIsNotAnswered(t *testing.T) {
+	g := gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 9000:9100 -j DNAT --to-destination 192.168.0.2:8000-8100/9000")})
+	g.give(flowOf(tuple(rules.TCP, "198.51.100.7:4000", "203.0.113.1:9080"), tuple(rules.TCP, "192.168.0.2:8080", "198.51.100.7:4000"), flow.StatusDstNAT, flow.TCPSynSent))
+	for asked, severity := range map[string]Severity{"9081/tcp": SeverityUnknown, "9080/tcp": SeverityError, "PREROUTING 1": SeverityError} {
+		f, _, err := Seek(g, asked)
+		if err != nil {
+			t.Fatal(err)
+		}
+		check := map[Severity]string{SeverityUnknown: "answer-returns", SeverityError: "return-path"}[severity]
+		step := stepNamed(t, ExamineForward(g, f), check)
+		if step.Severity != severity || severity == SeverityError && !strings.Contains(step.Sentence, "192.168.0.2:8080") {
+			t.Errorf("%s: %s %s", asked, step.Severity, step.Sentence)
+		}
+	}
+	step := stepNamed(t, Examine(g), "return-path")
+	if strings.Contains(step.Sentence, ":8000") {
+		t.Errorf("%s", step.Sentence)
 	}
 }
 

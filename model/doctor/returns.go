@@ -36,6 +36,8 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	case isForeign && !heard && foreign.Severity != SeverityOK:
 		foreign.Evidence = append(foreign.Evidence, f.ruleCount())
 		return foreign
+	case failing && f.exact && seen.unansweredElsewhere(f.Server).IsValid():
+		return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: nobody waits for one; the rule's other port %d got none.", f.Server, seen.unansweredElsewhere(f.Server).Port()), seen.String())
 	case failing && (f.Owner == "" || x.Probes[f.Server].Connected):
 		return noAnswer(x, f, seen, masked)
 	case masked && way.passes():
@@ -84,6 +86,10 @@ func (x *Examination) unmaskedNow(seen *tally) bool {
 // may not get them, drop or refuse them, or answer by another way. Only where it answers this host and not the clients
 // does it help that it sees this host as the client.
 func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
+	if other := seen.unansweredElsewhere(f.Server); other.IsValid() { // of several ports it is another's
+		named := *f
+		named.Server, f = other, &named
+	}
 	found := Finding{
 		Check: "return-path", Severity: SeverityError,
 		Evidence: []string{fmt.Sprintf("%s to %s, none answered", rules.Plural(seen.unanswered, "connection"), f.Server)},

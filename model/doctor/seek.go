@@ -131,7 +131,7 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 			}
 			way := x.fate(p)
 			if f, ok := x.translator(&way); ok {
-				f.Link, f.packet, f.Proto = link, p, proto
+				f.Link, f.packet, f.Proto, f.exact = link, p, proto, true
 				f.aim(asked.Addr(), asked.Port())
 				x.serve(&f, f.rule, asked.Port())
 				x.settle(&f)

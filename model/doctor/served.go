@@ -72,13 +72,18 @@ func stepServed(x *Examination, f *Forward) Finding {
 
 // stoppedAnswering tells of a server that has answered connections, and none of those that began after them.
 func stoppedAnswering(x *Examination, f *Forward, seen *tally) Finding {
-	n := seen.unansweredSince()
+	n, server := seen.unansweredSince(), f.Server
+	if other := seen.unansweredElsewhere(server); other.IsValid() {
+		if server = other; f.exact {
+			return Finding{} // another port's
+		}
+	}
 	if n == 0 || f.Proto != rules.TCP && n < 3 { // a datagram may be lost, or need no answer
 		return Finding{}
 	}
 	return Finding{
-		Check: "server-stopped", Severity: SeverityWarning, Evidence: []string{seen.dated("to "+f.Server.String(), x.now)},
-		Sentence: fmt.Sprintf("%s has answered before, and does not any more: it is off or hangs, nothing listens there now, its own firewall drops what comes, or its answers take another way.", f.Server),
+		Check: "server-stopped", Severity: SeverityWarning, Evidence: []string{seen.dated("to "+server.String(), x.now)},
+		Sentence: fmt.Sprintf("%s has answered before, and does not any more: it is off or hangs, nothing listens there now, its own firewall drops what comes, or its answers take another way.", server),
 	}
 }
 
