@@ -2,11 +2,14 @@ package main
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"io"
 	"mime/quotedprintable"
 	"regexp"
+	"slices"
 	"unicode/utf16"
+	"unicode/utf8"
 )
 
 // This file makes text of bytes that editors, shells and mail programs have encoded in another way.
@@ -57,6 +60,33 @@ func everyOther(text []byte, zero int) bool {
 		}
 	}
 	return len(text) >= leastUTF16
+}
+
+// fromMail is a text that a mail program has encoded as it was before, and the name of that encoding; "" for any other.
+func fromMail(text []byte) (bare []byte, encoding string) {
+	if bare, done := fromBase64(text); done {
+		return bare, "base64"
+	}
+	if bare, done := fromPrintable(text); done {
+		return bare, "quoted-printable"
+	}
+	return text, ""
+}
+
+// base64Line is a line of base64 (RFC 2045, 6.8), which has no blanks.
+var base64Line = regexp.MustCompile(`^[A-Za-z0-9+/]{4,76}={0,2}$`)
+
+// fromBase64 is a text of nothing but base64 as it was before, where that is text.
+func fromBase64(text []byte) (bare []byte, done bool) {
+	words := bytes.Fields(text)
+	if len(words) == 0 || len(words[0]) < 4 || slices.ContainsFunc(words, func(w []byte) bool { return !base64Line.Match(w) }) {
+		return text, false
+	}
+	bare, err := base64.StdEncoding.DecodeString(string(bytes.Join(words, nil)))
+	if err != nil || !utf8.Valid(bare) || bytes.IndexByte(bare, 0) >= 0 {
+		return text, false
+	}
+	return bare, true
 }
 
 // What tells quoted-printable text (RFC 2045, 6.7): a header, an encoded equals sign, or a line that goes on in the next; and

@@ -35,7 +35,7 @@ func unfolded(text string) (whole string, folded int) {
 			begun = -1
 		case savedLine.MatchString(line):
 			begun = i
-		case width > widestFolded || size(raw[i-1])+1+size(words[0]) <= width:
+		case width > widestFolded || strings.HasSuffix(strings.TrimSpace(raw[i-1]), "-") || size(raw[i-1])+1+size(words[0]) <= width:
 			return text, 0
 		default:
 			lines[begun], lines[i] = strings.TrimRight(lines[begun], " \n")+" "+strings.TrimLeft(line, " \t"), "\n"

@@ -61,6 +61,9 @@ func openGatewayFile(ctx context.Context, path string) (*gatewayFile, error) {
 		}
 	case savedTable.Match(data):
 		listed, rest := cutNative(data)
+		if listed.open {
+			return nil, listed.cutOff(path, nil)
+		}
 		whole, folded := unfolded(string(rest))
 		if g.sets, err = readSaved(path, whole); err == nil {
 			if folded > 0 {

@@ -16,6 +16,7 @@ import (
 type listedTables struct {
 	lines  [][]byte // of the whole text
 	tables []listedTable
+	open   bool // the last one is not closed
 }
 
 // listedTable is one of them, from a line to another.
@@ -46,17 +47,51 @@ func cutNative(text []byte) (listed listedTables, rest []byte) {
 		listed.tables[len(listed.tables)-1].to = at + 1
 		depth = max(0, depth+braces(line))
 	}
+	listed.open = depth > 0
 	return listed, rest
+}
+
+// tableBegun is a text that ends in the name of a table, without what is in it.
+var tableBegun = regexp.MustCompile(`(?:^|\n)[ \t]*table[^{}\n]*\s*$`)
+
+// cutOff says that a listing is not there to its end; nil where it is.
+func (l *listedTables) cutOff(path string, text []byte) error {
+	switch {
+	case l.open:
+		last := &l.tables[len(l.tables)-1]
+		return fmt.Errorf("%s: table %s %s, which begins in line %d, is not closed: the text is cut off, and rules may be missing; take the whole of it", path, last.family, last.name, last.from+1)
+	case len(l.tables) > 0 && tableBegun.Match(text):
+		return fmt.Errorf("%s ends where another table begins: the text is cut off, and rules may be missing; take the whole of it", path)
+	}
+	return nil
+}
+
+// folded tells that lines within the tables begin where none of nft's does: a mail program has folded them.
+func (l *listedTables) folded() bool {
+	for _, t := range l.tables {
+		for _, line := range l.lines[min(t.from+1, t.to):t.to] {
+			if len(line) > 0 && !bytes.ContainsAny(line[:1], " \t\r\n}#") {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // readListed reads what nft printed, or a file that nft takes, with what a mail has put around its tables: that is left out
 // where nft does not take the whole.
 func readListed(ctx context.Context, path string, printed []byte) (*nft.Ruleset, error) {
+	listed, around := cutNative(printed)
+	if err := listed.cutOff(path, printed); err != nil {
+		return nil, err
+	}
 	set, err := readNftText(ctx, printed)
 	if err == nil {
 		return set, nil
 	}
-	listed, around := cutNative(printed)
+	if listed.folded() {
+		return nil, fmt.Errorf("%s: lines of its tables are folded, as mail programs do: have it sent as a file; %w", path, err)
+	}
 	if len(bytes.TrimSpace(around)) == 0 || nftStatement.Match(around) {
 		return nil, err
 	}
@@ -64,8 +99,8 @@ func readListed(ctx context.Context, path string, printed []byte) (*nft.Ruleset,
 	if errWithout != nil {
 		return nil, errWithout
 	}
-	first, _, _ := bytes.Cut(bytes.TrimSpace(around), []byte("\n"))
-	say(stderr, fmt.Sprintf("%s: what stands around its tables is left out, as nft does not read it: %s", path, text.Safe(string(first))))
+	stray := slices.DeleteFunc(bytes.Split(around, []byte("\n")), func(line []byte) bool { return len(bytes.TrimSpace(line)) == 0 })
+	say(stderr, fmt.Sprintf("%s: what stands around its tables is left out, as nft does not read it (%s): %s", path, rules.Plural(len(stray), "line"), text.Safe(string(bytes.TrimSpace(stray[0])))))
 	return set, nil
 }
 

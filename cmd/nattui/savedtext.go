@@ -22,9 +22,9 @@ func readMailed(ctx context.Context, path string) (text []byte, err error) {
 	} else {
 		text, err = textfile.ReadUntil(ctx, path, textfile.Most)
 	}
-	bare, encoded := fromPrintable(fromUTF16(text))
-	if encoded {
-		say(stderr, path+" was encoded by a mail program (quoted-printable): decoded")
+	bare, encoding := fromMail(fromUTF16(text))
+	if encoding != "" {
+		say(stderr, path+" was encoded by a mail program ("+encoding+"): decoded")
 	}
 	return unindented(unquoted(bare)), err
 }
@@ -100,7 +100,13 @@ type savedRun struct {
 // where that is missing, by addresses. A table that comes again is of another one.
 func readSaved(path, text string) (map[rules.Variant]*rules.Ruleset, error) {
 	var runs []*savedRun
+	if at := headerAtEnd(text); at > 0 {
+		return nil, fmt.Errorf("%s: in line %d another table begins and is not there: the text is cut off, and rules may be missing; take the whole of it", path, at)
+	}
 	for _, part := range savedParts(text) {
+		if at, word := changedDash(part.text); at > 0 {
+			return nil, fmt.Errorf("%s: line %d has %s, where iptables-save prints hyphens: an editor or a mail program has changed it; have it sent as a file", path, part.from+at, word)
+		}
 		if !part.over {
 			return nil, fmt.Errorf("%s: table %s, which begins in line %d, has no COMMIT at its end: the text is cut off, and rules may be missing; take the whole of it, or add a line COMMIT where that is all", path, part.table, part.from+1)
 		}
@@ -122,6 +128,36 @@ func readSaved(path, text string) (map[rules.Variant]*rules.Ruleset, error) {
 		sets[v] = &rules.Ruleset{Family: v.Family, Backend: v.Backend, Tables: tables}
 	}
 	return sets, nil
+}
+
+// headerAtEnd is the line of a comment with which iptables-save begins a table, where none comes behind it; 0 without one.
+func headerAtEnd(text string) (line int) {
+	at := 0
+	for l := range strings.Lines(text) {
+		switch at++; {
+		case savedHeader.MatchString(l):
+			line = at
+		case savedTable.MatchString(l):
+			line = 0
+		}
+	}
+	return line
+}
+
+// dashed is an option that begins with another dash than a hyphen.
+var dashed = regexp.MustCompile(`(?:^|\s)[\x{2010}-\x{2015}\x{2212}]-?[A-Za-z][\w-]*`)
+
+// changedDash is the first line of a table with such an option outside of quotation marks, from 1, and the option; 0 without one.
+func changedDash(text string) (line int, word string) {
+	at := 0
+	for l := range strings.Lines(text) {
+		at++
+		bare, _, _ := strings.Cut(l, `"`)
+		if found := dashed.FindString(bare); found != "" {
+			return at, strings.TrimSpace(found)
+		}
+	}
+	return 0, ""
 }
 
 // savedPart is a table as it was printed, with what the comments before it tell.
