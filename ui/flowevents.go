@@ -74,7 +74,7 @@ func (l *eventList) settle(height int) {
 	}
 	from, to := l.window()
 	for i := from; i < to; i++ {
-		if e := &l.events[i]; e.Missed == 0 {
+		if e := &l.events[i]; !e.IsGap() {
 			l.screen.measureFlow(&e.Flow, l.widths)
 		}
 	}
@@ -96,7 +96,7 @@ func (l *eventList) window() (from, to int) {
 func (l *eventList) visible() (flows []flow.Flow) {
 	from, to := l.window()
 	for i := from; i < to; i++ {
-		if e := &l.events[i]; e.Missed == 0 {
+		if e := &l.events[i]; !e.IsGap() {
 			flows = append(flows, e.Flow)
 		}
 	}
@@ -108,7 +108,7 @@ func (l *eventList) current() (flow.Flow, bool) {
 		return flow.Flow{}, false
 	}
 	e := &l.events[len(l.events)-1-l.back]
-	return e.Flow, e.Missed == 0
+	return e.Flow, !e.IsGap()
 }
 
 // ended tells that the event under the cursor is the end of its flow.
@@ -148,7 +148,7 @@ func (l *eventList) view(width int) []string {
 	for i := from; i < to; i++ {
 		e := &l.events[i]
 		on := i == len(l.events)-1-l.back
-		if e.Missed > 0 {
+		if e.IsGap() {
 			lines = append(lines, s.bar(on)+s.gapLine(e, widths[0], width-3))
 			continue
 		}
@@ -185,9 +185,14 @@ func (s *flowsScreen) silence() string {
 // gapLine stands where events are missing.
 func (s *flowsScreen) gapLine(e *flow.Event, time, width int) string {
 	what := rules.Plural(e.Missed, "event") + " missed here; "
-	if e.Resync > 0 {
+	switch {
+	case e.Silence == flow.SilenceBegins:
+		what = "the kernel sends no events from here on (nf_conntrack_events=0)"
+	case e.Silence == flow.SilenceEnds:
+		what = "events again; what happened in between is not told"
+	case e.Resync > 0:
 		what += "resynced in " + seconds(e.Resync)
-	} else {
+	default:
 		what += "reading the table again"
 	}
 	return s.look.Faint.Render(text.Pad(s.eventTime(e, time).Text, time, false)) + "  " + s.look.Attention.Render(text.Fit("! "+what, width-time-2))

@@ -110,7 +110,11 @@ func (s *flowsScreen) freshness() string {
 		return s.names.state()
 	case s.mode == eventMode:
 		c := s.gw.Flows.Log().Counts()
-		return fmt.Sprintf("%s new, %s updated, %s ended since the start", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy))
+		since := "since the start"
+		if c.Silent {
+			since = "told; others were not"
+		}
+		return fmt.Sprintf("%s new, %s updated, %s ended %s", text.Exact(c.New), text.Exact(c.Update), text.Exact(c.Destroy), since)
 	case !s.wantsCounters() || s.health.Accounting == facts.SettingOff && s.list.sum.Bytes == 0:
 		return ""
 	case feed.Every > 0:

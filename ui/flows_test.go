@@ -334,6 +334,13 @@ func TestLossIsTold(t *testing.T) {
 		s.sees("1,204 events missed; resynced in 0.4 s. The list is complete again")
 		s.press("e")
 		s.sees("! 1,204 events missed here; resynced in 0.4 s")
+		s.sees("ended since the start")
+		f.log.Silent(flow.SilenceBegins, clock.UnixNano())
+		f.log.Silent(flow.SilenceEnds, clock.UnixNano())
+		s.refresh()
+		s.sees("! the kernel sends no events from here on (nf_conntrack_events=0)")
+		s.sees("! events again; what happened in between is not told")
+		s.lacks("since the start")
 		s.press("e", "space")
 		f.status.Events += 77
 		s.refresh()

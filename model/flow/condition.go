@@ -10,5 +10,5 @@ func (c Condition) holds(f *Flow, now int64) bool { return c == nil || c(f, now,
 
 // passes tells whether an event is to be shown. A gap always is.
 func (c Condition) passes(e *Event, now int64) bool {
-	return c == nil || e.Missed > 0 || c(&e.Flow, now, e.Kind)
+	return c == nil || e.IsGap() || c(&e.Flow, now, e.Kind)
 }

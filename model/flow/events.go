@@ -21,8 +21,23 @@ type Event struct {
 	// is 0 then. Resync is how long it took to make up for them, 0 while that goes on.
 	Missed uint64
 	Resync time.Duration
-	Flow   Flow
+	// Silence is 0 but where somebody told the kernel to send no events (SilenceBegins), and where it sends some again
+	// (SilenceEnds): what happened in between is not told.
+	Silence Silence
+	Flow    Flow
 }
+
+// Silence is a change between events and none.
+type Silence uint8
+
+// The changes.
+const (
+	SilenceBegins Silence = iota + 1
+	SilenceEnds
+)
+
+// IsGap tells that it is no event: it stands where some are missing.
+func (e *Event) IsGap() bool { return e.Missed > 0 || e.Silence != 0 }
 
 // EventLog keeps the last events, and of those that match a filter the last ones too,
 // however many others there are: what scrolls by on the event screen. Older ones make room
@@ -42,6 +57,8 @@ type EventLog struct {
 // EventCounts are how many events there have been, whether or not they match.
 type EventCounts struct {
 	New, Update, Destroy uint64
+	// Silent tells that the kernel sent none for a while, so that there have been more.
+	Silent bool
 }
 
 // NewEventLog keeps up to so many events, 220 bytes each, which are allocated as they come; and
@@ -72,7 +89,7 @@ func (l *EventLog) Append(b *Batch) {
 		}
 		l.recent.keep(c, b.At)
 		e := l.next()
-		e.At, e.Kind, e.Stop, e.Unknown, e.Missed, e.Resync = b.At, c.Kind, c.Stop, c.Unknown, 0, 0
+		e.At, e.Kind, e.Stop, e.Unknown, e.Missed, e.Resync, e.Silence = b.At, c.Kind, c.Stop, c.Unknown, 0, 0, 0
 		e.Flow = c.Flow // beside the rest: a whole Event would be made first, and copied
 		l.sift(e)
 	}
@@ -96,6 +113,16 @@ func (l *EventLog) Gap(missed uint64, at int64, resync time.Duration) {
 		l.sift(e)
 		l.gap = l.all.total
 	}
+}
+
+// Silent notes at a time that the kernel sends no events from now on, or again.
+func (l *EventLog) Silent(change Silence, at int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := l.next()
+	*e = Event{Number: e.Number, At: at, Silence: change}
+	l.sift(e)
+	l.counts.Silent = l.counts.Silent || change == SilenceBegins
 }
 
 // next is room for another event, in which only its number is written.

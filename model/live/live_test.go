@@ -157,6 +157,26 @@ func TestGaps(t *testing.T) {
 	})
 }
 
+// TestSilence has the log say where the kernel sent no events, but not that it never did.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := newTable()
+		s := Follow(t.Context(), kernel, heap{})
+		for _, off := range []bool{true, false, true, true, false} {
+			kernel.feed.Store(&flow.Feed{EventsOff: off})
+			kernel.batches <- &flow.Batch{At: 8}
+			synctest.Wait()
+		}
+		var told []flow.Silence
+		for _, e := range s.Log().Tail(9, 0) {
+			told = append(told, e.Silence)
+		}
+		if want := []flow.Silence{flow.SilenceEnds, flow.SilenceBegins, flow.SilenceEnds}; !slices.Equal(told, want) {
+			t.Errorf("told %v, want %v", told, want)
+		}
+	})
+}
+
 // TestEnd has the error that ended the following told with the feed.
 func TestEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

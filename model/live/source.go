@@ -55,6 +55,8 @@ type Source struct {
 	mu              sync.Mutex // one batch at a time: Follow's and Refresh's
 	version         uint64     // of the flows when the screens were last told of them
 	missed, resyncs uint64     // as the event log knows
+	silent          bool       // the kernel sends no events, as it knows
+	looked          bool       // that was looked at once
 	err             atomic.Pointer[error]
 	asking          atomic.Bool // a refresh of visible rows is under way
 	health          atomic.Pointer[facts.Health]
@@ -108,6 +110,13 @@ func (s *Source) take(b *flow.Batch) {
 // noteGap puts into the event log where events were missed, and what became of it.
 func (s *Source) noteGap(at int64) {
 	feed := s.kernel.Feed()
+	switch {
+	case !s.looked:
+		s.looked, s.silent = true, feed.EventsOff // as it was before anything could be told
+	case feed.EventsOff != s.silent:
+		s.silent = feed.EventsOff
+		s.log.Silent(map[bool]flow.Silence{true: flow.SilenceBegins, false: flow.SilenceEnds}[s.silent], at)
+	}
 	switch {
 	case feed.Missed > s.missed:
 		s.missed = feed.Missed
