@@ -1,10 +1,13 @@
 package ui
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 
 	tea "charm.land/bubbletea/v2"
+
+	"nattui/rules"
 )
 
 // What is wrong is said with the name of its field, and a form that is opened again says it as it did when it was closed,
@@ -54,5 +57,20 @@ func TestAnewIsAsAtFirst(t *testing.T) {
 		s.send(tea.PasteMsg{Content: "nonsense"}) // into the choice of a kind, which takes none
 		s.press("esc", "a")
 		s.lacks("what you typed before")
+	})
+}
+
+// TestLeftAsItWas: a form that leaves a rule as it is says so only while that rule is there.
+func TestLeftAsItWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 120, 40, gatewayRules)
+		s.press("1", "e", "ctrl+s", "enter")
+		s.sees("nothing was changed")
+		s.press("e")
+		other := strings.Replace(gatewayRules, "--dport 80 ", "--dport 8088 ", 1)
+		s.send(tablesMsg{Sets: sets(t, map[rules.Variant]string{v4: other}), At: clock, Changed: true})
+		s.press("ctrl+s", "enter")
+		s.sees("the table has changed")
+		s.sees("Edit rule 1 of PREROUTING")
 	})
 }

@@ -218,11 +218,25 @@ func (f *form) plan() (rules.Plan, []rules.Problem) {
 	return rules.Single(c), problems
 }
 
+// overtaken is why a change no longer fits the rules as they are known now; nil where it does, or nft tells.
+func (f *form) overtaken(p rules.Plan) error {
+	for _, c := range p.Changes() {
+		if err := c.Check(f.set()); err != nil && f.native == nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // send applies the change, unless something speaks against it.
 func (f *form) send() tea.Cmd {
 	p, _ := f.plan()
 	if f.old != nil {
 		if r, _ := f.draft.Rule(); r.Same(*f.old) {
+			if err := f.overtaken(p); err != nil { // what is left as it is here is another there
+				f.refused, f.ready = err.Error(), false
+				return nil
+			}
 			f.close(f)
 			delete(f.drafts, f.name())
 			f.say("nothing was changed")
