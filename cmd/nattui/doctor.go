@@ -308,7 +308,7 @@ func (o *doctorOptions) cure(c *cobra.Command, tables *iptables.Host, found []do
 	}
 	switch {
 	case !seen && !doctor.IsCheck(check):
-		return missingf("the doctor has no check %s%s", text.Safe(check), meant(check))
+		return usagef("--fix: the doctor has no check %s%s", text.Safe(check), meant(check))
 	case !seen:
 		return missingf("the doctor has found no %s now", text.Safe(o.fix))
 	case chosen == nil:

@@ -195,7 +195,7 @@ func settle(c *cobra.Command) {
 			return usagef("--%s takes a number, not %q; see  %s --help", given.GetFlag().Name, given.GetValue(), c.CommandPath())
 		}
 		if given != nil && given.GetFlag().Value.Type() == "duration" {
-			return usagef("--%s takes a time, such as 90s, 5m or 2h, not %q; see  %s --help", given.GetFlag().Name, given.GetValue(), c.CommandPath())
+			return usagef("--%s takes a time, such as %s, not %q; see  %s --help", given.GetFlag().Name, timeMeant(given.GetValue()), given.GetValue(), c.CommandPath())
 		}
 		if near := flagMeant(c, err); near != "" {
 			return usagef("%w: did you mean  --%s?", err, near)
@@ -213,6 +213,19 @@ func settle(c *cobra.Command) {
 	for _, sub := range c.Commands() {
 		settle(sub)
 	}
+}
+
+// timeMeant is the time that was probably meant by one without a unit, or in days; else a few to choose from.
+func timeMeant(given string) string {
+	days, inDays := strings.CutSuffix(given, "d")
+	n, err := strconv.ParseUint(days, 10, 16)
+	switch {
+	case err != nil:
+		return "90s, 5m or 2h"
+	case inDays:
+		return fmt.Sprintf("%dh", 24*n)
+	}
+	return fmt.Sprintf("%ds or %dm", n, n)
 }
 
 // flagMeant is the flag that was probably meant by one that a command does not have; "" where none is like it.
