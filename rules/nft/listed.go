@@ -19,6 +19,7 @@ func (s *Ruleset) Listed(text string) map[*Rule]string {
 	all := map[*Rule]string{}
 	var rules map[uint64]*Rule
 	var parts []string // of a rule over several lines
+	inChain := false
 	for line := range strings.Lines(text) {
 		line = strings.TrimRight(line, "\n")
 		if m := listedTable.FindStringSubmatch(line); m != nil {
@@ -26,10 +27,16 @@ func (s *Ruleset) Listed(text string) map[*Rule]string {
 			continue
 		}
 		if !strings.HasPrefix(line, "\t\t") {
-			parts = nil
+			parts, inChain = nil, strings.HasPrefix(line, "\tchain ")
 			continue
 		}
+		if !inChain {
+			continue // elements of a set, of which there may be thousands
+		}
 		parts = append(parts, strings.TrimSpace(line))
+		if !listedComment.MatchString(line) && len(parts) > 1 {
+			continue // the rule goes on
+		}
 		if m := listedHandle.FindStringSubmatch(strings.Join(parts, " ")); m != nil {
 			handle, _ := strconv.ParseUint(m[2], 10, 64)
 			if r := rules[handle]; r != nil {
