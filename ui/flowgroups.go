@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
 	"nattui/ui/table"
@@ -226,9 +227,13 @@ func (s *flowsScreen) groupStyle(k *flow.GroupKey) theme.Style {
 // is a condition of its own.
 func (s *flowsScreen) ruleWord(number uint32) string {
 	name, ambiguous := strings.CutPrefix(s.gw.Flows.RuleName(number), "ambiguous")
+	name, older := strings.CutSuffix(name, explain.OlderLabel)
 	var words []string
 	if ambiguous {
 		words = append(words, "ambiguous")
+	}
+	if older {
+		words = append(words, "older")
 	}
 	for _, rule := range strings.Split(name, " + ") {
 		if rule = strings.TrimSpace(rule); rule != "" {

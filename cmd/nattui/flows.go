@@ -54,7 +54,7 @@ func newFlowsCommand() *cobra.Command {
 			"  nat dnat         or snat, both, none, any\n" +
 			"  event new        or update, destroy: with --follow\n" +
 			"  rule R           the rule that made it: 3, PREROUTING/3, PREROUTING,\n" +
-			"                   ipv6/PREROUTING/3, none, stale, ambiguous\n" +
+			"                   ipv6/PREROUTING/3, none, stale, older, ambiguous\n" +
 			"  family ipv4, mark N, zone N, id N\n" +
 			"  bytes, packets, rate, pps, timeout, age\n" +
 			"                   with = != > >= < <=, as in  bytes>1M  rate>8Mbit/s  age<30s,\n" +
@@ -134,7 +134,7 @@ func (r *ruleBook) find(ref string) (func(*flow.Flow) (meant, known bool), error
 // readNow is for rules that have just been read.
 func readNow() explain.Read {
 	now := time.Now().UnixNano()
-	return explain.Read{Rules: now, Native: now}
+	return explain.Read{Rules: now, Native: now, Told: now}
 }
 
 // sortColumns are the names of the columns.

@@ -48,7 +48,7 @@ func filterPage(t *testing.T) string {
 		"**addresses**\n: 192.168.0.2, 192.168.0.2:8080, 192.168.0.0/24, 192.168.0.1-192.168.0.9, 192.168.0.\\*, IPv6 as well; [2001:db8::1]:80 with a port. Several are separated by commas.\n\n" +
 		"**ports**\n: 80, https, 8000-8099 or 80,443.\n\n" +
 		"**numbers**\n: after =, !=, <, <=, > or >=, or behind the property; a range such as 10k-1M. k, M, G and T are powers of 1000, Ki, Mi … of 1024; rates also in bits, as 8Mbit; times in s, m, h and d.\n\n" +
-		"**rules**\n: by position, as 3, PREROUTING/3, which is one of IPv4, ipv6/PREROUTING/3 or ipv4/nft/nat/PREROUTING/3, or all of a chain, as PREROUTING; none, stale, ambiguous and unknown by how certain that is.\n\n" +
+		"**rules**\n: by position, as 3, PREROUTING/3, which is one of IPv4, ipv6/PREROUTING/3 or ipv4/nft/nat/PREROUTING/3, or all of a chain, as PREROUTING; none, stale, older, ambiguous and unknown by how certain that is.\n\n" +
 		"What the kernel does not know of a connection, as bytes without accounting, compares with nothing: each comparison is false, also after not; bytes unknown finds those.\n\n# EXAMPLES\n\n")
 	for _, e := range filterExamples {
 		if _, err := filter.Parse(e.name, func(string) (func(*flow.Flow) (bool, bool), error) {

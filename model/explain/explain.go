@@ -106,6 +106,8 @@ type Explainer struct {
 	unmet      unmet
 	past       map[uint16]*past // by generation
 	lost       bool             // some of it is no longer remembered
+	worked     uint16           // the generation by which the table's flows are asked
+	toldAt     int64            // when that of now was told
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
@@ -192,7 +194,11 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluat
 
 // Read is when rules of iptables and those of native tables were read with their counters, in nanoseconds since 1970; 0 is
 // not known.
-type Read struct{ Rules, Native int64 }
+type Read struct {
+	Rules, Native int64
+	// Told is when they are told, with all else that was read of the host since the last time.
+	Told int64
+}
 
 // SetRulesAt is SetRules with rules that were read then: of flows that are older than a rule which no packet had met by then,
 // that rule is not said to have made them, nor of those that another one made under rules or a host before.
@@ -214,6 +220,7 @@ func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evalu
 		x.keepPast()
 	}
 	x.unmet.see(sets, host.Native.Ruleset(), at)
+	x.toldAt = at.Told
 	if x.claims != nil {
 		clear(x.claims.of)
 	}
@@ -235,6 +242,7 @@ func (x *Explainer) Work(limit int) (more bool) {
 	if x.evaluator == nil {
 		return false
 	}
+	x.worked = x.generation
 	return x.flows.Explain(x.generation, func(f *flow.Flow) (uint32, bool) {
 		limit--
 		number := x.explain(f)
@@ -247,6 +255,9 @@ func (x *Explainer) Work(limit int) (more bool) {
 
 // explain is the number of a flow's explanation.
 func (x *Explainer) explain(f *flow.Flow) uint32 {
+	if f.RuleGen == x.generation && f.Rule != 0 && int(f.Rule) <= len(x.known) {
+		return f.Rule // what explained it first is remembered with that
+	}
 	number := x.evaluated(f)
 	if until := x.until[number-1]; until != 0 {
 		number = x.number(x.known[number-1].dated(f, until))
@@ -291,7 +302,7 @@ func (x *Explainer) number(e Explanation) uint32 {
 		x.told.Store(&explanations{x.generation, x.known})
 		n = uint32(len(x.known))
 		x.numbers[e] = n
-		name := e.String()
+		name := e.label()
 		if x.named[name] == 0 {
 			x.named[name] = n
 		}
@@ -348,7 +359,7 @@ func (x *Explainer) Marker() func(*flow.Flow) Explanation {
 	}
 }
 
-// RuleCounts are how many live flows each rule explains, and how many flows are
+// RuleCounts are how many live flows each rule explains, but those that it has not made (Older), and how many flows are
 // stale. Flows that were not asked yet are missing.
 func (x *Explainer) RuleCounts() (counts map[evaluate.RuleRef]int, stale int) {
 	x.mu.RLock()
@@ -361,6 +372,9 @@ func (x *Explainer) RuleCounts() (counts map[evaluate.RuleRef]int, stale int) {
 		e := x.known[n-1]
 		if e.Confidence == Stale {
 			stale += flows
+			continue
+		}
+		if e.Older {
 			continue
 		}
 		for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
@@ -379,7 +393,18 @@ func (x *Explainer) Name(number uint32) string {
 	if number == 0 || int(number) > len(x.known) {
 		return "not known yet"
 	}
-	return x.known[number-1].String()
+	return x.known[number-1].label()
+}
+
+// OlderLabel is what tells, behind the names of rules, that other ones made a group of flows, or these before they were added again.
+const OlderLabel = " (older)"
+
+// label is the name by which flows are put together: those that a rule has made apart from those that only fit it.
+func (e Explanation) label() string {
+	if e.Older {
+		return e.String() + OlderLabel
+	}
+	return e.String()
 }
 
 // String names the rules: PREROUTING 1 + POSTROUTING 2, with "stale",

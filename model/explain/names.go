@@ -46,7 +46,7 @@ func placeWords(r evaluate.RuleRef) []string {
 }
 
 // Finder reads a filter's rule condition: a position, CHAIN/POSITION, the same after words of its place
-// (ipv4/legacy/nat/PREROUTING/3, ip gw prerouting 1), stale, ambiguous, unknown, none, or a chain. CHAIN/POSITION alone is a
+// (ipv4/legacy/nat/PREROUTING/3, ip gw prerouting 1), stale, older, ambiguous, unknown, none, or a chain. CHAIN/POSITION alone is a
 // rule of IPv4 or a native one, as nameOf names them: what is forgotten by a rule's name is not that of another. What it
 // returns does not block: the table of flows asks it under its own lock, for which Work waits with the rules locked.
 func (x *Explainer) Finder(ref string) (func(*flow.Flow) (is, known bool), error) {
@@ -91,6 +91,8 @@ func (x *Explainer) Finder(ref string) (func(*flow.Flow) (is, known bool), error
 			return e.Confidence == Ambiguous, true
 		case "unknown":
 			return e.Confidence == Unknown, true
+		case "older":
+			return e.Older, true
 		case "none":
 			return e.Rule().IsZero() && e.Confidence != Stale && e.Confidence != Unknown, true
 		}
@@ -99,7 +101,7 @@ func (x *Explainer) Finder(ref string) (func(*flow.Flow) (is, known bool), error
 }
 
 // ruleWords are the words of a rule condition that name no rule.
-var ruleWords = []string{"stale", "ambiguous", "unknown", "none"}
+var ruleWords = []string{"stale", "older", "ambiguous", "unknown", "none"}
 
 func listOf(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]

@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"time"
+
 	"nattui/model/flow"
 	"nattui/rules/evaluate"
 )
@@ -34,7 +36,7 @@ func (o origin) isKnown() bool { return o != origin{} }
 
 // keepPast remembers the explanations of the generation that ends.
 func (x *Explainer) keepPast() {
-	if x.flows != nil && x.flows.Unexplained() == 0 {
+	if x.flows != nil && x.worked == x.generation && x.flows.Unexplained() == 0 {
 		clear(x.past) // all flows have been asked in this one
 		x.lost = false
 	}
@@ -99,11 +101,28 @@ func (x *Explainer) sinceThen(f *flow.Flow, e Explanation) (now Explanation, rem
 		}
 		return e.beside(x.unmet.both(&e), origin{older: true}), origin{older: true}
 	}
-	first := x.originIn(p, f.Rule)
-	if names := x.unmet.both(&e); first.isKnown() && (!e.names() || first.older || names != first.names) {
-		return e.beside(names, first), first
+	first, names := x.originIn(p, f.Rule), x.unmet.both(&e)
+	if !first.isKnown() || e.names() && !first.older && names == first.names {
+		return e, origin{}
 	}
-	return e, origin{}
+	if x.unsettled(f) {
+		first = origin{older: true}
+	}
+	return e.beside(names, first), first
+}
+
+// settling is how long before rules and host are told they may have been so already: those of the legacy backend are looked at
+// every two seconds.
+const settling = 3 * time.Second
+
+// unsettled tells that a flow began when the rules of now may have been there already, so that what explained it before, by those
+// before, may not have made it either.
+func (x *Explainer) unsettled(f *flow.Flow) bool {
+	began := f.First
+	if f.Start != 0 {
+		began = f.Start
+	}
+	return x.toldAt != 0 && began > x.toldAt-int64(settling)
 }
 
 // beside is an explanation by some rules of a flow that others explained first.

@@ -148,3 +148,63 @@ func TestNativeRuleOfTheSameHandle(t *testing.T) {
 		}
 	}
 }
+
+// TestMarkedAgain: a copy of a flow that was explained in this generation is told the same, whatever explained it before; and
+// generations that nobody worked through make nothing forgotten.
+func TestMarkedAgain(t *testing.T) {
+	const a, b = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n", "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
+	host, first := rulesAt(t, b+a)
+	_, then := rulesAt(t, a)
+	table := flow.NewFlows()
+	x := NewExplainer(table)
+	f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
+	batch := &flow.Batch{At: 10}
+	change := batch.Next()
+	change.Kind, change.Flow = flow.EventNew, f
+	table.Apply(batch)
+	at := int64(time.Hour)
+	x.SetRulesAt(first, host.Host(nil), Read{Rules: at})
+	x.Work(10)
+	x.SetRulesAt(then, host.Host(nil), Read{Rules: at + 1})
+	x.SetRulesAt(then, host.Host(nil), Read{Rules: at + 2}) // before anybody worked
+	mark := x.Marker()
+	for _, when := range []string{"before it is asked", "after that"} {
+		kept, _, _ := table.Lookup(f.Key())
+		if e := mark(&kept); e.Confidence != Inferred || !e.Older {
+			t.Errorf("%s: %s, older %v", when, e.Confidence, e.Older)
+		}
+		x.Work(10)
+	}
+}
+
+// TestBeganWhileRulesChanged: what began just before other rules were told may have been made by either: it is not said to have
+// been made by the ones before when these come back.
+func TestBeganWhileRulesChanged(t *testing.T) {
+	const a, b = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n", "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
+	host, one := rulesAt(t, a)
+	_, other := rulesAt(t, b+a)
+	for before, older := range map[time.Duration]bool{time.Second / 10: true, time.Minute: false} {
+		table := flow.NewFlows()
+		x := NewExplainer(table)
+		at := int64(time.Hour)
+		f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
+		batch := &flow.Batch{At: at - int64(before)}
+		change := batch.Next()
+		change.Kind, change.Flow = flow.EventNew, f
+		table.Apply(batch)
+		for i, sets := range []map[rules.Variant]*rules.Ruleset{one, other, one} {
+			now := at + int64(i)*int64(time.Minute)
+			if i == 0 {
+				now = at - int64(time.Hour)/2
+			} else {
+				now -= int64(time.Minute)
+			}
+			x.SetRulesAt(sets, host.Host(nil), Read{Rules: now, Told: now})
+			x.Work(10)
+		}
+		kept, _, _ := table.Lookup(f.Key())
+		if e := x.Of(&kept); e.Older != older {
+			t.Errorf("%v before: %s, older %v", before, e.Confidence, e.Older)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // counted sets the packets of all rules.
@@ -72,8 +73,11 @@ func TestOlderThanItsRule(t *testing.T) {
 	x.SetRulesAt(sets, facts.Host(nil), Read{Rules: read + 100})
 	check("packets have met them since", Inferred, Exact)
 	groups, total, err := table.Groups(context.Background(), nil, flow.GroupByRule, flow.GroupsByFlows, -1, 0)
-	if err != nil || total != 1 || groups[0].Flows != 3 {
+	if err != nil || total != 2 || groups[0].Flows != 2 || groups[1].Flows != 1 || x.Name(groups[0].Key.Rule) != x.Name(groups[1].Key.Rule)+OlderLabel {
 		t.Errorf("%d groups of the connections of one rule: %+v, %v", total, groups, err)
+	}
+	if counts, _ := x.RuleCounts(); counts[evaluate.RuleRef{Table: "nat", Chain: "PREROUTING", Position: 1}] != 1 {
+		t.Errorf("the rule has made %v", counts)
 	}
 	for _, set := range sets { // other rules stand there
 		for _, table := range set.Tables {

@@ -77,7 +77,7 @@ var elsewhere = map[string]string{
 }
 
 // certainties are how surely rules are known, as in "rule stale".
-var certainties = []string{"stale", "ambiguous", "unknown", "none"}
+var certainties = []string{"stale", "older", "ambiguous", "unknown", "none"}
 
 // hopeless says why no flow's line can have a word in it, if that is so: it is neither part of an address
 // with its port nor of a name that is written there.

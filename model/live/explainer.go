@@ -237,7 +237,7 @@ func (x *Explainer) takeRules() (asked uint64, ok bool) {
 		}
 		return at.UnixNano()
 	}
-	at := explain.Read{Rules: later(x.read), Native: later(x.seen)}
+	at := explain.Read{Rules: later(x.read), Native: later(x.seen), Told: time.Now().UnixNano()}
 	x.mu.Unlock()
 	if sets == nil || facts == nil {
 		return 0, false

@@ -83,12 +83,12 @@ func (c *Census) countRule(f *flow.Flow, nat flow.NAT) {
 	}
 }
 
-// byRef are the connections of each rule. What is stale belongs to no rule of today.
+// byRef are the connections of each rule. What is stale belongs to no rule of today, nor does what is older than its rule.
 func (c *Census) byRef() map[evaluate.RuleRef]int {
 	counts := map[evaluate.RuleRef]int{}
 	for number, flows := range c.byRule {
 		e := c.known[number]
-		if flows == 0 || e.Confidence == explain.Stale {
+		if flows == 0 || e.Confidence == explain.Stale || e.Older {
 			continue
 		}
 		for _, r := range [...]evaluate.RuleRef{e.DNAT, e.SNAT} {
