@@ -31,6 +31,7 @@ type flowPrinter struct {
 	watch      *ruleWatch
 	told       explain.Explanation
 	generation uint16 // of the rules that members is about
+	unsure     bool   // the rules are no longer those that were read
 }
 
 // begin begins with the events of a batch.
@@ -108,6 +109,9 @@ func (p *flowPrinter) membersOf(kind flow.MessageKind, f *flow.Flow, now int64) 
 
 // ruleOf is the rule's member of a flow's object.
 func (p *flowPrinter) ruleOf(f *flow.Flow) string {
+	if p.unsure {
+		return string(explain.Explanation{Confidence: explain.Unknown}.AppendJSON(nil))
+	}
 	if p.generation != f.RuleGen {
 		p.members, p.generation = map[uint32]string{}, f.RuleGen
 	}

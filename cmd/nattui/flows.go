@@ -18,6 +18,7 @@ import (
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/nfnetlink"
 	"nattui/ui/text"
 )
 
@@ -90,6 +91,7 @@ type ruleBook struct {
 	following *conntrack.Table
 	flows     *flow.Flows // of that table
 	watch     *ruleWatch
+	made      uint32 // the generation of nf_tables that was read for one look
 }
 
 // open reads the rules, once.
@@ -101,6 +103,7 @@ func (r *ruleBook) open() (*explain.Explainer, error) {
 			r.explainer = r.watch.explainer
 		}
 	default:
+		r.made = generationNow()
 		var sets map[rules.Variant]*rules.Ruleset
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
@@ -120,6 +123,18 @@ func (r *ruleBook) watchRules() (*ruleWatch, error) {
 	return watchRules(r.ctx, tables, r.following, r.flows, func(err error) {
 		say(stderr, text.Safe(fmt.Sprintf("the rules cannot be read, so that of connections is unknown: %v", err)))
 	})
+}
+
+// isUnchanged tells that the rules are still those that were read, as far as nf_tables tells.
+func (r *ruleBook) isUnchanged() bool { return r.made == generationNow() }
+
+// generationNow is the generation of nf_tables, 0 where the kernel has none.
+func generationNow() uint32 {
+	id, err := nfnetlink.Generation()
+	if err != nil {
+		return 0
+	}
+	return id
 }
 
 // find reads the rule condition of a filter.
@@ -258,6 +273,7 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 					t.flows = append(t.flows, b.Messages[i].Flow)
 				}
 			}
+			t.unsure = p.mark != nil && !o.rules.isUnchanged()
 			told <- t
 		})
 	}()
@@ -276,8 +292,9 @@ func (o *flowsOptions) runList(c *cobra.Command, table *conntrack.Table, p *flow
 
 // toldFlows are some flows as the kernel told them.
 type toldFlows struct {
-	at    int64
-	flows []flow.Flow
+	at     int64
+	flows  []flow.Flow
+	unsure bool // the rules have changed since they were read
 }
 
 // toldAhead is how many of these may be read before they are printed.
@@ -291,7 +308,9 @@ func (o *flowsOptions) printList(p *flowPrinter, t toldFlows) {
 		}
 		f := &t.flows[i]
 		f.Told, f.First = t.at, t.at
-		p.note(f)
+		if p.unsure = t.unsure; !p.unsure {
+			p.note(f)
+		}
 		if o.query.Match(f, t.at) {
 			p.flow(f, t.at)
 		}

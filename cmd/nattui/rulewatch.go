@@ -32,7 +32,8 @@ type ruleWatch struct {
 
 	explainer *explain.Explainer
 	mark      func(*flow.Flow) explain.Explanation
-	current   atomic.Bool
+	noticed   atomic.Uint64 // changes so far
+	told      atomic.Uint64 // of these, those after which the rules have been read
 	readAt    atomic.Int64  // when the rules had been read
 	made      atomic.Uint32 // the generation of nf_tables then
 	kernel    *nfnetlink.Socket
@@ -57,11 +58,11 @@ type toldRule struct {
 // watchRules reads the rules and watches them until ctx is done, and the table's connections with them. trouble hears of what could
 // not be read. flows are those of the table, where what is told of connections that go on is wanted too; else nil.
 func watchRules(ctx context.Context, tables *iptables.Host, table *conntrack.Table, flows *flow.Flows, trouble func(error)) (*ruleWatch, error) {
-	changes, err := anyChange(ctx, tables)
-	if err != nil {
+	w := &ruleWatch{tables: tables, trouble: trouble, table: table, explainer: explain.NewExplainer(flows), flows: flows}
+	var err error
+	if w.changes, err = anyChange(ctx, tables, func() { w.noticed.Add(1) }); err != nil {
 		return nil, err
 	}
-	w := &ruleWatch{tables: tables, changes: changes, trouble: trouble, table: table, explainer: explain.NewExplainer(flows), flows: flows}
 	w.mark = w.explainer.Marker()
 	if w.kernel, err = nfnetlink.Dial(); err != nil {
 		return nil, err
@@ -100,8 +101,11 @@ const (
 // look sees whether the rules are still those that were read: what a batch tells of was made by these then. It comes before any
 // of the batch is told.
 func (w *ruleWatch) look() {
-	w.unchanged = w.current.Load() && w.generation() == w.made.Load()
+	w.unchanged = w.isCurrent() && w.generation() == w.made.Load()
 }
+
+// isCurrent tells that the rules have been read since the last change that was noticed.
+func (w *ruleWatch) isCurrent() bool { return w.told.Load() == w.noticed.Load() }
 
 // generation is that of nf_tables now, 0 where the kernel has none.
 func (w *ruleWatch) generation() uint32 {
@@ -117,8 +121,8 @@ func (w *ruleWatch) generation() uint32 {
 	return id
 }
 
-// anyChange is nudged by every change of rules, links, addresses, routes and settings.
-func anyChange(ctx context.Context, tables *iptables.Host) (<-chan struct{}, error) {
+// anyChange is nudged by every change of rules, links, addresses, routes and settings; noticed hears of each at once.
+func anyChange(ctx context.Context, tables *iptables.Host, noticed func()) (<-chan struct{}, error) {
 	out := make(chan struct{}, 1)
 	notices, err := tables.Watch(ctx)
 	if err != nil {
@@ -153,6 +157,7 @@ func anyChange(ctx context.Context, tables *iptables.Host) (<-chan struct{}, err
 					continue
 				}
 			}
+			noticed()
 			nudge(out)
 		}
 	}()
@@ -163,10 +168,7 @@ func anyChange(ctx context.Context, tables *iptables.Host) (<-chan struct{}, err
 const readingShare = 0.1
 
 func (w *ruleWatch) follow(ctx context.Context) {
-	readWhenever(ctx, w.changes, func(ctx context.Context) error {
-		w.current.Store(false)
-		return w.read(ctx)
-	}, w.trouble)
+	readWhenever(ctx, w.changes, w.read, w.trouble)
 }
 
 // readWhenever reads after every change until ctx is done, and after a failure once a second until it succeeds.
@@ -198,7 +200,7 @@ func readWhenever(ctx context.Context, changes <-chan struct{}, read func(contex
 }
 
 func (w *ruleWatch) read(ctx context.Context) error {
-	made := w.generation()
+	noticed, made := w.noticed.Load(), w.generation()
 	sets, err := w.tables.ReadAll(ctx)
 	if err != nil {
 		return err
@@ -209,6 +211,7 @@ func (w *ruleWatch) read(ctx context.Context) error {
 	}
 	w.made.Store(made)
 	w.set(sets, &f, metrics.IDs(metrics.RulesOf(sets, f.Native.Ruleset(), []string{"nat"})))
+	w.told.Store(noticed)
 	return nil
 }
 
@@ -227,7 +230,6 @@ func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, i
 		w.table.Milestone(read.Rules)
 	}
 	w.host, w.links, w.texts = f, map[netip.Addr]string{}, map[toldRule][]byte{}
-	w.current.Store(true)
 }
 
 // explain tells which rule made a connection of the table, and writes it into that; what cannot be known is Unknown. The flow is
@@ -235,7 +237,7 @@ func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, i
 func (w *ruleWatch) explain(m *flow.Message, b *flow.Batch) explain.Explanation {
 	f := &m.Flow
 	unknown := explain.Explanation{Confidence: explain.Unknown}
-	if !w.unchanged || !w.current.Load() {
+	if !w.unchanged || !w.isCurrent() {
 		f.Rule, f.RuleGen = 0, 0
 		return unknown
 	}
@@ -257,7 +259,7 @@ func polled(e explain.Explanation) explain.Explanation {
 
 // rule is the member "rule" of a connection that has begun now, or was found; nil where that is not known.
 func (w *ruleWatch) rule(m *flow.Message, b *flow.Batch) []byte {
-	if !w.unchanged || !w.current.Load() {
+	if !w.unchanged || !w.isCurrent() {
 		return nil
 	}
 	of := m.Flow

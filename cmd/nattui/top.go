@@ -150,7 +150,7 @@ func (o *topOptions) followRules(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	changes, err := anyChange(ctx, tables)
+	changes, err := anyChange(ctx, tables, func() {})
 	if err != nil {
 		return err
 	}
