@@ -21,7 +21,13 @@ const originsKept = 1 << 16
 type past struct {
 	known []Explanation
 	names [][2]namedRule // of each
-	moved map[[2]uint32]uint32
+	moved map[move]uint32
+}
+
+// move is from an explanation of that generation to one of today's rules, of flows that are unsettled or are not.
+type move struct {
+	from, to  uint32
+	unsettled bool
 }
 
 // origin is what explained a flow first. A flow that another rule explains now was not made by that: a mark, a set's elements, an
@@ -40,7 +46,7 @@ func (x *Explainer) keepPast() {
 		clear(x.past) // all flows have been asked in this one
 		x.lost = false
 	}
-	p := &past{known: x.known, moved: map[[2]uint32]uint32{}}
+	p := &past{known: x.known, moved: map[move]uint32{}}
 	for i := range x.known {
 		p.names = append(p.names, x.unmet.both(&x.known[i]))
 	}
@@ -149,11 +155,11 @@ func (x *Explainer) numberSinceThen(f *flow.Flow, number uint32) uint32 {
 	if p == nil {
 		return moved()
 	}
-	pair := [2]uint32{f.Rule, number}
-	n, known := p.moved[pair]
+	as := move{f.Rule, number, x.unsettled(f)}
+	n, known := p.moved[as]
 	if !known {
 		n = moved()
-		p.moved[pair] = n
+		p.moved[as] = n
 	}
 	return n
 }

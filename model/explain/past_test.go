@@ -187,6 +187,11 @@ func TestBeganWhileRulesChanged(t *testing.T) {
 		table := flow.NewFlows()
 		x := NewExplainer(table)
 		at := int64(time.Hour)
+		settled := explainedFlow(2, "198.51.100.7:3999", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:3999")
+		earlier := &flow.Batch{At: at - int64(time.Hour)/4}
+		there := earlier.Next()
+		there.Kind, there.Flow = flow.EventNew, settled
+		table.Apply(earlier)
 		f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
 		batch := &flow.Batch{At: at - int64(before)}
 		change := batch.Next()
@@ -205,6 +210,9 @@ func TestBeganWhileRulesChanged(t *testing.T) {
 		kept, _, _ := table.Lookup(f.Key())
 		if e := x.Of(&kept); e.Older != older {
 			t.Errorf("%v before: %s, older %v", before, e.Confidence, e.Older)
+		}
+		if kept, _, _ = table.Lookup(settled.Key()); x.Of(&kept).Older {
+			t.Errorf("%v before: what was there long before is older", before)
 		}
 	}
 }
