@@ -107,17 +107,11 @@ func (b *builder) notePassed(at crossing, path evaluate.Path) {
 	if len(path.Doubts) > 0 || len(path.Outcomes) != 1 || path.Outcomes[0].Delivered == evaluate.Dropped {
 		return
 	}
-	var last *evaluate.Visit
-	for i := range path.Visits {
-		v := &path.Visits[i]
-		if v.Table == "filter" && v.Verdict == evaluate.Yes {
-			last = v
-		}
-	}
+	last, several := tableDecider(path)
 	native, filters := nativeDecider(hook, path)
 	why := ""
 	switch {
-	case filters > 1 || filters == 1 && last != nil && !last.IsPolicy():
+	case several || filters > 1 || filters == 1 && last != nil && !last.IsPolicy():
 		return // several filters have a say: the plan shows what is needed
 	case filters == 1 && native == nil:
 		return
@@ -140,6 +134,28 @@ func (b *builder) notePassed(at crossing, path evaluate.Path) {
 	if b.passed[at] == "" {
 		b.passed[at] = why
 	}
+}
+
+// tableDecider is the rule of a table filter of iptables that let a packet through, or, where none did, a policy: a packet comes
+// through the tables of both backends, and a policy of one is no reason where the other would drop it but for a rule. Several
+// tells that rules of both did.
+func tableDecider(path evaluate.Path) (decider *evaluate.Visit, several bool) {
+	last := map[rules.Variant]*evaluate.Visit{}
+	for i := range path.Visits {
+		if v := &path.Visits[i]; v.Table == "filter" && v.Verdict == evaluate.Yes {
+			last[v.Variant] = v
+		}
+	}
+	ruled := 0
+	for _, v := range last {
+		if !v.IsPolicy() {
+			ruled++
+		}
+		if decider == nil || decider.IsPolicy() {
+			decider = v
+		}
+	}
+	return decider, ruled > 1
 }
 
 // adds tells that a rule which a packet meets is the plan's own.

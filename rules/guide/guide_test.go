@@ -259,3 +259,38 @@ func TestStepsOfBothProtocolsSayWhich(t *testing.T) {
 		t.Errorf("no note says by which answer another gateway of the server is told: %q", a.Notes)
 	}
 }
+
+// TestReasonHoldsOfEveryFilter holds that a plan gives a reason why no rule is needed only where it is one in the tables of both
+// backends: a policy of one says nothing of the other.
+func TestReasonHoldsOfEveryFilter(t *testing.T) {
+	const open, established = "*filter\n:FORWARD ACCEPT [0:0]\nCOMMIT\n", "-A FORWARD -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT\n"
+	passing := strings.Replace(dropping, "COMMIT", established+"COMMIT", 1)
+	mapped, shared := OneToOne{Outside: "203.0.113.9", Inside: "192.168.0.9"}, Share{Net: "192.168.0.0/24"}
+	for _, c := range []struct {
+		name, nft, legacy string
+		recipe            Recipe
+		want              string // the reason; "" for none
+	}{
+		{"the plan's own rule, and a policy", dropping, open, mapped, ""},
+		{"a policy, and the plan's own rule", open, dropping, mapped, ""},
+		{"a rule, and a policy", passing, open, shared, "for replies, because rule 1 of FORWARD lets"},
+		{"a policy, and a rule", open, passing, shared, "for replies, because rule 1 of FORWARD lets"},
+		{"rules of both", passing, passing, shared, ""},
+		{"policies of both", open, open, shared, ", because its policy is ACCEPT"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := gateway(t, c.nft)
+			read, err := rules.Read(strings.NewReader(c.legacy))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Sets[rules.Variant{Family: rules.IPv4, Backend: rules.Legacy}] = &rules.Ruleset{Backend: rules.Legacy, Tables: read}
+			for range 8 { // the order of a map's keys is any
+				got := told(c.recipe.Advise(h))
+				if strings.Contains(got, "rule is needed") != (c.want != "") || !strings.Contains(got, c.want) {
+					t.Fatalf("%q is wrong about\n%s", c.want, got)
+				}
+			}
+		})
+	}
+}
