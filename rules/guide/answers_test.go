@@ -138,7 +138,7 @@ func TestProxyBesideAnother(t *testing.T) {
 	const redirected = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -i lan0 -p tcp -m tcp --dport 80 -j REDIRECT --to-ports 8888\nCOMMIT\n"
 	told := func(p Proxy) bool {
 		return slices.ContainsFunc(p.Advise(gateway(t, redirected)).Objections, func(o Objection) bool {
-			return o.Warning && strings.Contains(o.String(), "rule 1 of PREROUTING sends it to 192.168.0.1:8888 now")
+			return o.Warning && strings.Contains(o.String(), "rule 1 of PREROUTING now sends to 192.168.0.1:8888 what arrives on lan0") && o.Field == "port"
 		})
 	}
 	if !told(Proxy{In: "lan0", Port: "80", ToPort: "9999"}) || told(Proxy{In: "lan0", Port: "80", ToPort: "8888"}) || told(Proxy{In: "lan0", Port: "81", ToPort: "9999"}) {

@@ -67,8 +67,9 @@ func (p Proxy) Advise(h Host) Advice {
 		match += " -m addrtype ! --dst-type LOCAL"
 	}
 	if !b.redirected(p, number, port, to.Lo) {
-		b.translate(rule("%s -j REDIRECT --to-ports %d", match, to.Lo), 0,
-			fmt.Sprintf("Packets that arrive on %s for port %s, whatever their destination, are redirected to port %d of this host. What the proxy itself sends passes OUTPUT and is not redirected, so there is no loop.", p.In, portText(port), to.Lo))
+		b.instead("port", rule("%s -j REDIRECT --to-ports %d", match, to.Lo),
+			fmt.Sprintf("Packets that arrive on %s for port %s, whatever their destination, are redirected to port %d of this host. What the proxy itself sends passes OUTPUT and is not redirected, so there is no loop.", p.In, portText(port), to.Lo),
+			b.passingSome(p, number, port)...)
 	}
 	b.passProxy(p, number, port, to.Lo)
 	b.proof.Protocol, b.proof.In, b.proof.Port = number, p.In, port.Lo
@@ -130,8 +131,7 @@ func (b *builder) passing(p Proxy, number rules.Protocol, port uint16) evaluate.
 }
 
 // redirected tells that a native rule sends all that passes to the proxy already, as far as some packets show: from two machines,
-// to two servers. A rule that sends it to another port is warned of: one of the two would never get anything. Rules of iptables
-// that do the same are found when the rule is added.
+// to two servers. Rules of iptables that do the same are found when the rule is added.
 func (b *builder) redirected(p Proxy, number rules.Protocol, port rules.Ports, to uint16) bool {
 	there, at := p.Except == "" && port.Single(), evaluate.RuleRef{}
 	for _, packet := range b.passingSome(p, number, port) {
@@ -141,10 +141,6 @@ func (b *builder) redirected(p Proxy, number rules.Protocol, port rules.Ports, t
 		}
 		for _, o := range path.Outcomes {
 			here := o.Dst.Addr == b.addressOn(p.In) && o.Dst.Ports.Contains(to)
-			if !o.DNATBy.IsZero() && !here {
-				b.warn("to", "", "rule %d of %s sends it to %s now: of the two rules only one would get it; delete that one, or change it", o.DNATBy.Position, o.DNATBy.Chain, o.Dst)
-				return false
-			}
 			there = there && path.Certain && here && o.DNATBy.Backend == rules.Native && (at.IsZero() || at == o.DNATBy)
 			at = o.DNATBy
 		}
@@ -296,14 +292,18 @@ func (b *builder) oneToOne(o OneToOne, outside, inside netip.Prefix) {
 		b.note("it goes first in POSTROUTING, where a broader rule would otherwise match these packets first.")
 	}
 	b.proof.Translating = nil
+	var asked []evaluate.Packet
+	for _, host := range b.someHosts(inside) {
+		asked = append(asked, evaluate.Packet{Protocol: rules.TCP, Src: world(b.family), Dst: counterpart(host, outside), SrcPort: 40000, DstPort: unusual, In: o.Out})
+	}
 	const whyIn = "Packets for %s go to %s, on every port."
 	const whyOut = "Connections from %s are seen as %s, so that both directions use the same address."
 	if inside.IsSingleIP() {
-		b.translate(rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, link(o.Out), inside.Addr()), 0, fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()))
+		b.instead("outside", rule("-A PREROUTING -d %s -i %s -j DNAT --to-destination %s", outside, link(o.Out), inside.Addr()), fmt.Sprintf(whyIn, outside.Addr(), inside.Addr()), asked...)
 		b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j SNAT --to-source %s", inside, link(o.Out), outside.Addr()), at, fmt.Sprintf(whyOut, inside.Addr(), outside.Addr()))
 		return
 	}
-	b.translate(rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, link(o.Out), inside), 0, fmt.Sprintf(whyIn+" The host part of the address stays.", outside, inside))
+	b.instead("outside", rule("-A PREROUTING -d %s -i %s -j NETMAP --to %s", outside, link(o.Out), inside), fmt.Sprintf(whyIn+" The host part of the address stays.", outside, inside), asked...)
 	b.add(b.variant(), "nat", rule("-A POSTROUTING -s %s -o %s -j NETMAP --to %s", inside, link(o.Out), outside), at, fmt.Sprintf(whyOut, inside, outside))
 }
 
