@@ -171,7 +171,7 @@ func guideVPN() *cobra.Command {
 func guideMove() *cobra.Command {
 	var r guide.Move
 	return recipeCommand("move", "Send a published service to another machine",
-		"move changes every rule that names a server to name another: the destination, the firewall rules, the return path. It forgets open connections, so that clients reach the new server.",
+		"move changes every rule of iptables that names a server to name another: the destination, the firewall rules, the return path. Of native rules it says which name it, and the command that changes each. It forgets open connections, so that clients reach the new server.",
 		"nattui guide move --from 192.168.0.2:8080 --to 192.168.0.3",
 		func(c *cobra.Command) {
 			c.Flags().StringVar(&r.From, "from", "", "the current server: ADDRESS or ADDRESS:PORT")
@@ -201,7 +201,7 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 		return err
 	}
 	a := recipe.Advise(h)
-	if native && !a.Wrong() {
+	if _, moves := recipe.(guide.Move); native && !moves && !a.Wrong() { // a move changes rules where they are
 		if a, err = natively(c.Context(), h, a); err != nil {
 			return err
 		}

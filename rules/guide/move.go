@@ -37,8 +37,10 @@ func (m Move) Advise(h Host) Advice {
 	}
 	b.forwardingFrom(link)
 	moved := b.moveRules(from, to)
-	if moved == 0 {
-		b.wrong("from", b.aServer(), "no rule forwards to %s", m.From)
+	if native := b.warnNative(from, to, moved > 0); moved == 0 {
+		if !native {
+			b.wrong("from", b.aServer(), "no rule forwards to %s", m.From)
+		}
 		return b.advice()
 	}
 	for _, f := range h.Flows {
