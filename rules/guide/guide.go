@@ -252,6 +252,9 @@ func (b *builder) add(variant rules.Variant, table string, r rules.Rule, at int,
 		return
 	} else if ok && by.Chain == c.Chain {
 		c.At = by.Position
+		if text.Target.Kind == rules.Accept || text.Target.Kind == rules.Return {
+			b.note("the new rule goes before rule %d of %s, which would keep all of these packets from it: %s", by.Position, by.Chain, text)
+		}
 	}
 	b.change(c, why)
 }

@@ -129,6 +129,12 @@ func TestAdvice(t *testing.T) {
 		{"one to one before what is shared, and FORWARD drops", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -o wan0 -j MASQUERADE\nCOMMIT\n" + dropping, OneToOne{Outside: "203.0.113.9", Inside: "192.168.0.9"}, []string{
 			"iptables -t nat -I POSTROUTING 1 -s 192.168.0.9/32 -o wan0 -j SNAT --to-source 203.0.113.9", "- is needed for replies",
 		}},
+		{"share over an exemption", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s 192.168.0.0/24 -j ACCEPT\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
+			"iptables -t nat -I POSTROUTING 1 -s 192.168.0.0/24", "the new rule goes before rule 1 of POSTROUTING, which would keep all of these packets from it: -A POSTROUTING -s 192.168.0.0/24 -j ACCEPT",
+		}},
+		{"share behind an exemption of one machine", "*nat\n:POSTROUTING ACCEPT [0:0]\n-A POSTROUTING -s 192.168.0.3/32 -j ACCEPT\nCOMMIT\n", Share{Net: "192.168.0.0/24"}, []string{
+			"iptables -t nat -A POSTROUTING -s 192.168.0.0/24", "- goes before",
+		}},
 		{"share with host bits", "", Share{Net: "192.168.0.1/24"}, []string{"! net: 192.168.0.1/24 is taken as the network 192.168.0.0/24"}},
 		{"share the wrong side", "", Share{Net: "203.0.113.0/24"}, []string{"x net: 203.0.113.0/24 is on the side of wan0, the uplink (try 192.168.0.0/24)"}},
 		{"share what is nowhere", "", Share{Net: "172.16.0.0/24"}, []string{"x net: there is no route to 172.16.0.0/24"}},
