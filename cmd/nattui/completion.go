@@ -153,6 +153,37 @@ func readForCompletion(ctx context.Context) ([]*rules.Ruleset, error) {
 	return list, err
 }
 
+// byVariant are rule sets by what they are of.
+func byVariant(sets []*rules.Ruleset) map[rules.Variant]*rules.Ruleset {
+	all := map[rules.Variant]*rules.Ruleset{}
+	for _, set := range sets {
+		all[rules.Variant{Family: set.Family, Backend: set.Backend}] = set
+	}
+	return all
+}
+
+// completeServers completes a server that rules forward to, each with the rules that do; those of other programs are not moved.
+func completeServers(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+	sets, err := readForCompletion(c.Context())
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var offered choices
+	for _, set := range sets {
+		nat, _ := set.Table("nat")
+		for i := 0; nat != nil && i < len(nat.Chains); i++ {
+			for n, r := range nat.Chains[i].Rules {
+				if _, single := r.Target.To.AddrPort(); single && r.Target.Kind == rules.DNAT && rules.OwnerOf(r) == "" {
+					hint := fmt.Sprintf("%s %d: %s", nat.Chains[i].Name, n+1, r.Sentence())
+					offered.add(r.Target.To.String(), rules.Variant{Family: set.Family, Backend: set.Backend}, text.Safe(hint))
+				}
+			}
+		}
+	}
+	nativeServers(c.Context(), &offered)
+	return offered.lines(), cobra.ShellCompDirectiveNoFileComp
+}
+
 // completeHosts completes the address of a server from the neighbours of this host.
 func completeHosts(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
 	f, err := readFacts(c.Context())

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
+	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
+	"nattui/rules/nft"
 	"nattui/rules/nftables"
 	"nattui/ui/text"
 )
@@ -54,4 +58,34 @@ func completeTables(ofIPTables []string) completer {
 		}
 		return tables, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// nativeServers offers the servers that native rules forward to.
+func nativeServers(ctx context.Context, offered *choices) {
+	now, err := nftables.Read(ctx)
+	if err != nil {
+		return
+	}
+	for _, t := range now.Tables {
+		for _, chain := range t.Chains {
+			for n, r := range chain.Rules {
+				read := r.Read(chain, now.Links)
+				server, single := serverOf(read.To())
+				if t.OfIPTables() || read.Kind() != rules.DNAT || !single || r.Owner(chain) != "" && t.Name != nft.OwnTable {
+					continue
+				}
+				hint := fmt.Sprintf("%s %d: %s", chain.Path(), n+1, read.Sentence(chain.Name))
+				offered.add(read.To(), rules.Variant{Family: rules.FamilyOf(server), Backend: rules.Native}, text.Safe(hint))
+			}
+		}
+	}
+}
+
+// serverOf is the address of a new destination, where that is a single one.
+func serverOf(to string) (netip.Addr, bool) {
+	if server, err := netip.ParseAddrPort(to); err == nil {
+		return server.Addr(), true
+	}
+	server, err := netip.ParseAddr(to)
+	return server, err == nil
 }

@@ -176,6 +176,7 @@ func guideMove() *cobra.Command {
 		func(c *cobra.Command) {
 			c.Flags().StringVar(&r.From, "from", "", "the current server: ADDRESS or ADDRESS:PORT")
 			c.Flags().StringVar(&r.To, "to", "", "the new server: ADDRESS or ADDRESS:PORT")
+			_ = c.RegisterFlagCompletionFunc("from", completeServers)
 		},
 		func() (guide.Recipe, error) { return r, nil })
 }

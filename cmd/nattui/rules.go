@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"nattui/rules"
+	"nattui/rules/nftables"
 	"nattui/ui/table"
 	"nattui/ui/text"
 	"nattui/ui/theme"
@@ -124,6 +125,15 @@ func (o *rulesOptions) completeChain(c *cobra.Command, _ []string, _ string) ([]
 		t, ok := set.Table(o.table)
 		for i := 0; ok && i < len(t.Chains); i++ {
 			if name := text.Safe(t.Chains[i].Name); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+	if now, err := nftables.Read(c.Context()); err == nil {
+		all := *o
+		all.chain = ""
+		for _, chain := range all.nativeChains(now, byVariant(sets)) {
+			if name := text.Safe(chain.Name); !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}
