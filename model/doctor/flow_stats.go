@@ -15,6 +15,7 @@ import (
 type flowStats struct {
 	byRule   map[evaluate.RuleRef]*tally
 	byServer map[served]*tally
+	byPort   map[servedPort]*tally
 	byWay    map[wayTo]*tally // of rules with several ways
 	ways     map[evaluate.RuleRef][]*Forward
 	// stale flows have a translation that today's rules would not give; gone are
@@ -44,7 +45,7 @@ type flowStats struct {
 // newFlowStats are those of no flows.
 func newFlowStats() *flowStats {
 	return &flowStats{
-		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, byWay: map[wayTo]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
+		byRule: map[evaluate.RuleRef]*tally{}, byServer: map[served]*tally{}, byPort: map[servedPort]*tally{}, byWay: map[wayTo]*tally{}, ports: map[portUse]*portCount{}, helpless: map[string]*crowd{}, strays: map[stray]bool{},
 		outings: map[outing]*silence{}, answeredAs: map[netip.Addr]bool{}, answering: map[netip.AddrPort]netip.Addr{}, unheard: map[evaluate.RuleRef]*crowd{}, ownHalf: map[rules.Family]int{},
 		datagrams: datagrams{map[netip.AddrPort]netip.AddrPort{}, map[netip.AddrPort]netip.AddrPort{}},
 	}
@@ -217,7 +218,7 @@ func (c *flowStats) count(x *Examination, f *flow.Flow, e explain.Explanation, a
 	}
 	switch {
 	case !e.DNAT.IsZero() && nat&flow.NATDst != 0:
-		for _, t := range c.tallies(e.DNAT, f.ServedBy().Addr()) {
+		for _, t := range c.tallies(e.DNAT, f) {
 			t.count(x, f, waiting, wide)
 		}
 		c.countWays(x, e.DNAT, f, waiting, wide)

@@ -54,7 +54,7 @@ func silentNeighbour(x *Examination, f *Forward, n *facts.Neighbour, hop netip.A
 // staleNeighbour tells of a neighbour that was there: it still is where it has answered a connection in the meantime.
 func staleNeighbour(x *Examination, f *Forward, n *facts.Neighbour, hop netip.Addr) Finding {
 	evidence := fmt.Sprintf("ip neigh: %s on %s was %s, not asked lately", hop, n.Link, n.MAC)
-	seen := x.stats.tallyOf(f)
+	seen := x.stats.ofServer(f)
 	if ago := time.Duration(x.now - seen.heard); seen.heard != 0 && ago <= believed {
 		return Finding{Sentence: fmt.Sprintf("%s is there: it has answered a connection %s ago.", hop, ago.Round(time.Second)), Evidence: []string{evidence, seen.String()}}
 	}

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"nattui/rules"
-	"nattui/rules/evaluate"
 )
 
 // A rule may send to any of several servers, of which the kernel picks one by a hash of both addresses
@@ -78,35 +77,3 @@ func (f *Forward) serverText() string {
 	}
 	return fmt.Sprintf("one of %s, for %s to %s", all, f.packet.Src, f.Server)
 }
-
-// served is a server of a rule that has several.
-type served struct {
-	rule   evaluate.RuleRef
-	server netip.Addr
-}
-
-// tallyOf is what became of the flows of a forward: of those to its server, where the rule has several.
-func (c *flowStats) tallyOf(f *Forward) tally {
-	if _, several := f.servers(); !several && f.rule.Target.Kind != rules.Netmap {
-		return c.ofWay(f, c.of(f.Rule))
-	}
-	if t := c.byServer[served{f.Rule, f.Server.Addr()}]; t != nil {
-		return *t
-	}
-	return tally{}
-}
-
-// tallies are those that a flow counts for: its rule's, and its server's.
-func (c *flowStats) tallies(r evaluate.RuleRef, server netip.Addr) []*tally {
-	k := served{r, server}
-	if c.byServer[k] == nil {
-		if len(c.byServer) >= serversTold {
-			return []*tally{c.at(r)}
-		}
-		c.byServer[k] = &tally{}
-	}
-	return []*tally{c.at(r), c.byServer[k]}
-}
-
-// serversTold is how many servers are told apart.
-const serversTold = 10_000

@@ -165,15 +165,21 @@ func names(words []string, r evaluate.RuleRef) bool {
 	return named(words, r) || len(words) == 2 && strings.EqualFold(words[0], r.Chain) && words[1] == strconv.Itoa(r.Position)
 }
 
-// translator is the forward that translates a packet.
-func (x *Examination) translator(way *fate) (Forward, bool) {
+// translator is the forward that translates a packet: of a rule that has several, the one that sends it where it goes.
+func (x *Examination) translator(way *fate) (f Forward, ok bool) {
 	if !way.known {
 		return Forward{}, false
 	}
 	for i := range x.forwards {
-		if way.by(x.forwards[i].Rule) {
-			return x.forwards[i], true
+		switch one := &x.forwards[i]; {
+		case way.by(one.Rule) && slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy == one.Rule && one.maySend(o.Dst.AddrPort()) }):
+			return *one, true
+		case way.by(one.Rule) && !ok:
+			f, ok = *one, true
 		}
+	}
+	if ok {
+		return f, true
 	}
 	for i := range way.Outcomes {
 		if f, ok := x.leftForward(way.Outcomes[i].DNATBy); ok {

@@ -12,10 +12,11 @@ import (
 // A rule that several jumps lead to translates what is asked of several addresses: whether that of one is answered tells
 // nothing of the others, which may be marked, masked or asked for by other machines.
 
-// wayTo is one of the ways to a rule: what clients ask for who come to it by that.
+// wayTo is one of the ways to a rule, what clients ask for who come to it by that, and through it: an element of a map sends
+// them to a server of its own.
 type wayTo struct {
-	rule  evaluate.RuleRef
-	asked netip.AddrPort
+	rule          evaluate.RuleRef
+	asked, server netip.AddrPort
 }
 
 // severalWays are the forwards of the rules that have more than one.
@@ -48,7 +49,7 @@ func (n network) takes(s *sketch, f *flow.Flow) bool {
 func (c *flowStats) countWays(x *Examination, rule evaluate.RuleRef, f *flow.Flow, waiting, wide bool) {
 	var counted []*tally
 	for _, w := range c.ways[rule] {
-		if t := c.ofWayTo(w); x.takes(&w.via, f) && !slices.Contains(counted, t) {
+		if t := c.ofWayTo(w); x.takes(&w.via, f) && w.maySend(f.ServedBy()) && !slices.Contains(counted, t) {
 			t.count(x, f, waiting, wide)
 			counted = append(counted, t)
 		}
@@ -57,7 +58,7 @@ func (c *flowStats) countWays(x *Examination, rule evaluate.RuleRef, f *flow.Flo
 
 // ofWayTo is the tally of a forward's own way.
 func (c *flowStats) ofWayTo(f *Forward) *tally {
-	k := wayTo{f.Rule, f.Asked}
+	k := wayTo{f.Rule, f.Asked, f.Server}
 	if c.byWay[k] == nil {
 		c.byWay[k] = &tally{}
 	}
@@ -65,12 +66,12 @@ func (c *flowStats) ofWayTo(f *Forward) *tally {
 }
 
 // ofWay is what became of the flows that came to a forward's rule by its own way. Where there are none, the answers to
-// those who came by others tell that the server answers, and nothing else.
+// those who came to the same server by others tell that it answers, and nothing else.
 func (c *flowStats) ofWay(f *Forward, whole tally) tally {
 	if len(c.ways[f.Rule]) == 0 {
 		return whole
 	}
-	if own := c.byWay[wayTo{f.Rule, f.Asked}]; own != nil && own.flows+own.inside+len(own.taken) > 0 {
+	if own := c.byWay[wayTo{f.Rule, f.Asked, f.Server}]; own != nil && own.flows+own.inside+len(own.taken) > 0 {
 		return *own
 	}
 	return tally{flows: whole.replied, replied: whole.replied, answered: whole.answered, course: course{lastAnswered: whole.lastAnswered, undated: whole.undated, rough: whole.rough}}
