@@ -179,7 +179,10 @@ func (o *doctorOptions) examine(ctx context.Context, g *doctor.Gateway, forward 
 		return found, err
 	}
 	if o.probe && f.Proto == rules.TCP {
-		g.Probes = map[netip.AddrPort]doctor.Probe{f.Server: ask(ctx, f.Server)}
+		g.Probes = map[netip.AddrPort]doctor.Probe{}
+		for _, server := range doctor.Targets(g, f) {
+			g.Probes[server] = ask(ctx, server)
+		}
 		if facts, err := readFacts(ctx); err == nil {
 			g.Facts = &facts // who answered for the address is known now
 		}

@@ -120,7 +120,7 @@ func otherServersFail(x *Examination, f *Forward) (list []Finding) {
 // sharersFail are the failures of other rules that share a forward's packets with it by chance.
 func sharersFail(x *Examination, f *Forward) (list []Finding) {
 	way := x.fate(f.packet)
-	if _, ok := x.sharers(f, &way); !ok {
+	if _, ok := x.sharers(f, &way); !ok && !way.byStatistic() {
 		return nil
 	}
 	for i := range x.forwards {
@@ -138,8 +138,10 @@ func sharersFail(x *Examination, f *Forward) (list []Finding) {
 func ExamineForward(g *Gateway, f Forward) []Finding {
 	x := examine(g)
 	for i := range x.forwards {
-		if x.forwards[i].Rule == f.Rule && x.forwards[i].Asked == f.Asked {
+		if _, several := f.servers(); x.forwards[i].Rule == f.Rule && x.forwards[i].Asked == f.Asked && (several || x.forwards[i].Server == f.Server) {
+			exact := f.exact
 			f = x.forwards[i]
+			f.exact = exact
 		}
 	}
 	for i := range x.others { // what the whole gateway is told of them is told here too

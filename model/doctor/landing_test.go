@@ -71,7 +71,7 @@ func TestAnotherPortIsNotAnswered(t *testing.T) {
 	}
 }
 
-// TestProbeOfOnePortOfMany holds that one port that refuses says nothing of the others where the kernel picks any of them.
+// TestProbeOfOnePortOfMany holds that one port that refuses is told as one of those that the kernel picks from.
 func TestProbeOfOnePortOfMany(t *testing.T) {
 	g := gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A PREROUTING -d 203.0.113.1/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8000-8100 --random")})
 	f, _, err := Seek(g, "80/tcp")
@@ -80,7 +80,7 @@ func TestProbeOfOnePortOfMany(t *testing.T) {
 	}
 	g.Probes = map[netip.AddrPort]Probe{f.Server: {Refused: true, Why: "refused"}}
 	for _, step := range ExamineForward(g, f) {
-		if step.Check == "server-refuses" {
+		if step.Check == "server-refuses" && (step.Severity != SeverityWarning || !strings.Contains(step.Sentence, "the others may work")) {
 			t.Errorf("%s", step.Sentence)
 		}
 	}

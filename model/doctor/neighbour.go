@@ -13,8 +13,15 @@ import (
 // What the kernel knows of a neighbour is as old as its last question, and it asks only when there is a packet for it: an
 // entry may tell of yesterday.
 
-// stepNeighbour asks whether the server's machine, or the router before it, is there.
+// stepNeighbour asks whether the machines that clients may be sent to, or the routers before them, are there.
 func stepNeighbour(x *Examination, f *Forward) Finding {
+	one := *f
+	one.drawn = false // its ports are of one machine
+	return x.ofEach(&one, "is there", neighbourOf)
+}
+
+// neighbourOf asks it of one.
+func neighbourOf(x *Examination, f *Forward) Finding {
 	if f.local {
 		return Finding{Sentence: "It is this host itself."}
 	}

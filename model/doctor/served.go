@@ -9,9 +9,13 @@ import (
 	"nattui/rules"
 )
 
-// stepServed asks whether somebody serves: a listener here, or a server whose
-// answers have been seen.
+// stepServed asks whether somebody serves, wherever clients may be sent.
 func stepServed(x *Examination, f *Forward) Finding {
+	return x.ofEach(f, "answers", servedBy)
+}
+
+// servedBy asks it of one: a listener here, or a server whose answers have been seen.
+func servedBy(x *Examination, f *Forward) Finding {
 	if found := answersElsewhere(x, f); found.Check != "" {
 		return found
 	}
