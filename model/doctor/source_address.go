@@ -41,6 +41,11 @@ func sourceAddress(x *Examination, s *share) []Finding {
 		Check: "snat-foreign-address", Severity: SeverityNote, Subject: ruleName(s.at), Evidence: []string{fmt.Sprintf("%s has %s", out, x.addressesText(out))},
 		Sentence: fmt.Sprintf("The rule gives packets the address %s, which is none of this host's: answers come back only if the network routes it here.", to.Lo),
 	}
+	if x.stats.answeredAs[to.Lo] {
+		found.Evidence = append(found.Evidence, fmt.Sprintf("a connection that was seen as %s has been answered", to.Lo))
+		found.Sentence = fmt.Sprintf("The rule gives packets the address %s, which is none of this host's: the network brings answers to it here, as one has come.", to.Lo)
+		return []Finding{found}
+	}
 	if x.onNet(out, to.Lo) || isInner(to.Lo) && x.outward(out) {
 		found.Severity = SeverityError
 		found.Sentence = fmt.Sprintf("The rule gives packets the address %s, which is none of this host's: nobody brings the answers here.", to.Lo)
