@@ -62,6 +62,11 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			return found
 		}
 	}
+	if !x.seen(f) && !x.counts(f) {
+		found := unknown(fmt.Sprintf("A packet for %s can come by %s; whether anybody has come is not known: the rule does not count what it takes, and no connection is there now.", f.askedText(), f.Link), evidence...)
+		found.forward = true
+		return found
+	}
 	if !x.seen(f) {
 		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came differently from what the rule asks for.", f.askedText(), f.Link)
 		return Finding{Severity: SeverityUnseen, Sentence: sentence, Evidence: evidence}
@@ -71,7 +76,12 @@ func stepArrives(x *Examination, f *Forward) Finding {
 
 // seen tells that somebody has come by a forward's rule.
 func (x *Examination) seen(f *Forward) bool {
-	return f.rule.Counters.Known && f.rule.Counters.Packets > 0 || x.stats.of(f.Rule).flows > 0
+	return x.counts(f) && f.rule.Counters.Packets > 0 || x.stats.tallyOf(f).flows > 0
+}
+
+// counts tells that a rule's counter is there and a forward's own: that of a native map's rule counts for all its elements.
+func (x *Examination) counts(f *Forward) bool {
+	return f.rule.Counters.Known && (f.Rule.Backend != rules.Native || len(x.stats.ways[f.Rule]) == 0)
 }
 
 // askedElsewhere tells that clients ask for an address that this host does not answer for.

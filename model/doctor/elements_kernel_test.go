@@ -27,6 +27,11 @@ func TestElementsOfAMap(t *testing.T) {
 			w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
 			w.nft("table ip n { map m { type inet_service : ipv4_addr . inet_service; elements = { " + test.elements + " } }; chain p { type nat hook prerouting priority -100; iifname wan0 dnat ip addr . port to tcp dport map @m; }; }")
 			w.settle()
+			for _, f := range doctor.Forwards(w.look()) { // before anybody has come
+				if steps := doctor.ExamineForward(w.look(), f); steps[0].Check != "arrives" || steps[0].Severity != doctor.SeverityUnknown || strings.Contains(steps[0].Sentence, "counted none") {
+					t.Errorf("a rule that does not count: %s", text(steps[:1]))
+				}
+			}
 			if !w.answers(w.Client, netip.Addr{}, web) {
 				t.Fatal("no answer")
 			}

@@ -53,7 +53,8 @@ type Finding struct {
 	spares    bool // of these only what is asked of others' addresses
 	takesOver bool
 
-	spare bool // told only where no other check has told the same of the subject
+	forward bool // told only to who asks for the forward: it is so of every rule of its kind
+	spare   bool // told only where no other check has told the same of the subject
 }
 
 // CureCommands are the command lines that cure it, each as argv: those of the
