@@ -39,6 +39,9 @@ func FindForward(list []Forward, text string) (Forward, error) {
 	if len(list) > 6 {
 		known = append(known, fmt.Sprintf("%d more", len(list)-6))
 	}
+	if near := nearestPorts(list, text); near != "" {
+		return Forward{}, fmt.Errorf("no rule forwards %q as a whole: of these ports there is %s, ask for that", text, near)
+	}
 	return Forward{}, fmt.Errorf("no rule forwards %q: name a rule such as PREROUTING 1, or what is asked for such as tcp 203.0.113.1:80; there are %s", text, strings.Join(known, ", "))
 }
 
@@ -71,31 +74,6 @@ func (f *Forward) meant(words []string) bool {
 	return named(words, f.Rule)
 }
 
-// takesPorts tells that a range is the one that a forward's rule takes.
-func (f *Forward) takesPorts(ports rules.Ports) bool {
-	return f.via.dport == ports || slices.Contains(f.via.dports, ports)
-}
-
-// cutRange reads a range of ports, behind the address that they are asked of or alone.
-func cutRange(word string) (at string, ports rules.Ports, ok bool) {
-	if ports, ok = portRange(strings.TrimPrefix(word, ":")); ok {
-		return "", ports, true
-	}
-	if i := strings.LastIndexByte(word, ':'); i > 0 {
-		ports, ok = portRange(word[i+1:])
-		return word[:i], ports, ok
-	}
-	return "", ports, false
-}
-
-// portRange reads a range of ports in either spelling, 8000-8100 as people write it or 8000:8100 as rules do.
-func portRange(word string) (ports rules.Ports, ok bool) {
-	lo, hi, ok := strings.Cut(strings.Replace(word, ":", "-", 1), "-")
-	first, err := strconv.ParseUint(lo, 10, 16)
-	last, err2 := strconv.ParseUint(hi, 10, 16)
-	return rules.Ports{Lo: uint16(first), Hi: uint16(last)}, ok && err == nil && err2 == nil && first < last
-}
-
 func isNumber(word string) bool {
 	_, err := strconv.Atoi(word)
 	return err == nil
@@ -110,7 +88,7 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 	f, err := FindForward(x.forwards, text)
 	passing := err == nil && f.passing && !f.isNamed(text) // the address that it matches is only an example
 	if err == nil && !passing {
-		return f, nil, nil
+		return x.fromFirst(f, text), nil, nil
 	}
 	if f, ok := x.seekLeft(text); ok {
 		return f, nil, nil
