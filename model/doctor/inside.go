@@ -173,6 +173,9 @@ func fromHere(x *Examination, f *Forward) Finding {
 		Check: "not-from-here", Severity: SeverityNote, Subject: ruleName(f.Rule), Evidence: []string{fmt.Sprintf("what this host sends to %s meets no rule of OUTPUT", f.Asked)},
 		Sentence: fmt.Sprintf("From this host itself %s does not lead to %s: its own connections pass OUTPUT, not PREROUTING.", f.Asked, f.Server),
 	}
+	if alone, ok := (sketch{family: f.Rule.Family}).with(f.rule); ok && alone.dport == (rules.Ports{}) && f.via.dport != (rules.Ports{}) {
+		return found // what leads to the rule asks for the port: by itself it would take all that is sent to the address
+	}
 	twin := *f.rule
 	twin.Chain, twin.In, twin.Dest = "OUTPUT", rules.Iface{}, rules.NetOfAddr(f.Asked.Addr())
 	c := x.change(rules.Insert, f.Rule)
