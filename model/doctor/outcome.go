@@ -139,6 +139,9 @@ func (x *fate) doubt() string {
 	case x.unread != "":
 		return x.unread + " filters too, and could not be read"
 	case len(x.Doubts) > 0:
+		if left := x.decisive(); len(left) > 0 {
+			return left[0].String()
+		}
 		return x.Doubts[0].String()
 	case len(x.Outcomes) > 0 && x.Outcomes[0].Why != "":
 		return x.Outcomes[0].Why

@@ -112,7 +112,8 @@ func (x *fate) byChance(in rules.Variant) bool {
 	if slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return !o.DNATBy.IsZero() && o.DNATBy.Variant != in }) {
 		return false
 	}
-	drawn := len(x.Doubts) > 0
+	doubts := x.decisive()
+	drawn := len(doubts) > 0
 	for i := range x.Visits {
 		if v := &x.Visits[i]; v.Table == "nat" && v.Verdict == evaluate.Unknown {
 			if v.Unknown != "statistic" {
@@ -121,7 +122,7 @@ func (x *fate) byChance(in rules.Variant) bool {
 			drawn = true
 		}
 	}
-	return drawn && !slices.ContainsFunc(x.Doubts, func(d evaluate.Doubt) bool { return d.What != "statistic" })
+	return drawn && !slices.ContainsFunc(doubts, func(d evaluate.Doubt) bool { return d.What != "statistic" })
 }
 
 // takesAll proves that a rule takes every packet that would meet a forward's rule: the two are all of a chain, and
