@@ -41,7 +41,18 @@ func neighbourOf(x *Examination, f *Forward) Finding {
 	case n.Stale:
 		return staleNeighbour(x, f, &n, hop)
 	}
-	return Finding{Sentence: fmt.Sprintf("%s is there.", hop), Evidence: []string{fmt.Sprintf("ip neigh: %s on %s is %s", hop, n.Link, n.MAC)}}
+	evidence := fmt.Sprintf("ip neigh: %s on %s is %s", hop, n.Link, n.MAC)
+	if seen := x.stats.ofServer(f); waitsLater(f, &seen) {
+		return unknown(fmt.Sprintf("%s was there less than a minute ago; whether it still is, is not known, as nobody has been answered since.", hop), evidence, seen.String())
+	}
+	return Finding{Sentence: fmt.Sprintf("%s is there.", hop), Evidence: []string{evidence}}
+}
+
+// waitsLater tells that connections to a server wait for an answer and that none which began after them is known to have got
+// one: the kernel takes a neighbour for reachable for half a minute after it was heard (base_reachable_time). Datagrams that
+// nobody has ever answered need no answer.
+func waitsLater(f *Forward, seen *tally) bool {
+	return seen.unanswered+seen.hairpin > 0 && (f.Proto == rules.TCP || seen.replied > 0) && !seen.answeredSince()
 }
 
 // silentNeighbour tells that nobody answered for an address. What is dropped before the kernel has to ask proves nothing of

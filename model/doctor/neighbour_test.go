@@ -68,6 +68,41 @@ func TestStaleNeighbour(t *testing.T) {
 	}
 }
 
+// TestReachableAndSilent: that the kernel still takes a machine for reachable does not tell that it is, where connections since
+// then got no answer.
+func TestReachableAndSilent(t *testing.T) {
+	one := func(id uint32, answered bool, left time.Duration) flow.Flow {
+		client := netip.AddrPortFrom(netip.MustParseAddr("198.51.100.7"), uint16(4000+id)).String()
+		f := flowOf(tuple(rules.TCP, client, "203.0.113.1:80"), tuple(rules.TCP, "192.168.0.2:8080", client), flow.StatusDstNAT, flow.TCPSynSent)
+		if f.ID = id; answered {
+			f.Status, f.State = f.Status|flow.StatusSeenReply|flow.StatusAssured, flow.TCPTimeWait
+		}
+		f.Timeout = uint32((left + time.Hour) / time.Second) // told an hour ago
+		return f
+	}
+	for name, test := range map[string]struct {
+		flows []flow.Flow
+		there bool
+	}{
+		"nobody has come":               {nil, true},
+		"one was answered":              {[]flow.Flow{one(1, true, 110*time.Second)}, true},
+		"one waits since":               {[]flow.Flow{one(1, true, 100*time.Second), one(2, false, 115*time.Second)}, false},
+		"one waits, and one was before": {[]flow.Flow{one(1, false, 90*time.Second), one(2, true, 110*time.Second)}, true},
+		"one waits":                     {[]flow.Flow{one(1, false, 110*time.Second)}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := soundGateway(t)
+			g.Facts.At = int64(time.Hour)
+			g.Facts.Neighbours = []facts.Neighbour{{Link: "lan0", Addr: netip.MustParseAddr("192.168.0.2"), MAC: "02:00:00:00:00:02", Reachable: true}}
+			g.give(test.flows...)
+			x := examine(g)
+			if step := stepNeighbour(x, &x.forwards[0]); (step.Severity == SeverityOK) != test.there {
+				t.Errorf("%s: %s %q", step.Severity, step.Sentence, step.Evidence)
+			}
+		})
+	}
+}
+
 // TestNeighbourOfThePast: that nobody answered when last asked does not hide what drops packets now, which keeps the kernel
 // from asking again.
 func TestNeighbourOfThePast(t *testing.T) {
