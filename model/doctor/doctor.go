@@ -150,7 +150,15 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 		}
 	}
 	x.followFailing(&f)
-	list := slices.Concat(follow(x, &f), otherServersFail(x, &f), sharersFail(x, &f), staleOf(x, &f), helpersOf(x, &f))
+	list := follow(x, &f)
+	for _, other := range slices.Concat(otherServersFail(x, &f), sharersFail(x, &f)) {
+		if !slices.ContainsFunc(list, func(told Finding) bool {
+			return told.Check == other.Check && told.Subject == other.Subject && strings.HasPrefix(told.Sentence, other.Sentence)
+		}) {
+			list = append(list, other)
+		}
+	}
+	list = slices.Concat(list, staleOf(x, &f), helpersOf(x, &f))
 	proveAll(x, list)
 	return list
 }

@@ -17,7 +17,7 @@ import (
 func stepNeighbour(x *Examination, f *Forward) Finding {
 	one := *f
 	one.drawn = false // its ports are of one machine
-	return x.ofEach(&one, "is there", neighbourOf)
+	return x.ofEach(&one, ofPresence, neighbourOf)
 }
 
 // neighbourOf asks it of one.

@@ -11,7 +11,7 @@ import (
 
 // stepServed asks whether somebody serves, wherever clients may be sent.
 func stepServed(x *Examination, f *Forward) Finding {
-	return x.ofEach(f, "answers", servedBy)
+	return x.ofEach(f, ofServing, servedBy)
 }
 
 // servedBy asks it of one: a listener here, or a server whose answers have been seen.

@@ -15,6 +15,12 @@ import (
 // targetsAsked is how many of them are looked at, and asked by a test.
 const targetsAsked = 8
 
+// What is asked of each of them: of its port, and of its machine.
+const (
+	ofServing  = "answers"
+	ofPresence = "is there"
+)
+
 // targets are the forwards to each of the servers and ports that clients of a forward may be sent to, its own first; more is
 // set where there are others that are not looked at.
 func (x *Examination) targets(f *Forward) (list []Forward, more bool) {
@@ -60,8 +66,14 @@ func (x *Examination) targets(f *Forward) (list []Forward, more bool) {
 }
 
 // ofEach asks a question of each of the servers and ports that clients may be sent to: it is right where it is of all. What is
-// found wrong with another is told beside it, as that of some clients.
+// found wrong with another is told beside it, where a test of it tells, as that of some clients.
 func (x *Examination) ofEach(f *Forward, what string, ask func(*Examination, *Forward) Finding) Finding {
+	name := func(to netip.AddrPort) string {
+		if what == ofServing {
+			return to.String()
+		}
+		return to.Addr().String()
+	}
 	found := ask(x, f)
 	targets, more := x.targets(f)
 	if found.IsProblem() || len(targets) < 2 || found.Severity == SeverityUnknown && !f.drawn {
@@ -71,14 +83,14 @@ func (x *Examination) ofEach(f *Forward, what string, ask func(*Examination, *Fo
 	for i := range targets {
 		one := ask(x, &targets[i])
 		switch asked, ok := x.Probes[targets[i].Server]; {
-		case ok && !asked.Connected && one.IsProblem():
+		case ok && what == ofServing && !asked.Connected && one.IsProblem():
 			one.Severity = SeverityWarning
 			one.Sentence += fmt.Sprintf(" It is one of several that clients for %s are sent to: the others may work.", f.askedText())
 			return one
 		case one.Severity == SeverityUnknown && i == 0:
 			return one
 		case one.Severity != SeverityOK:
-			return unknown(fmt.Sprintf("Whether %s %s is not known, and some clients for %s are sent there; of %s it is known.", targets[i].Server, what, f.askedText(), f.Server), slices.Concat(found.Evidence, one.Evidence)...)
+			return unknown(fmt.Sprintf("Whether %s %s is not known, and some clients for %s are sent there; of %s it is known.", name(targets[i].Server), what, f.askedText(), name(f.Server)), slices.Concat(found.Evidence, one.Evidence)...)
 		}
 		last = one
 	}
