@@ -49,7 +49,6 @@ func stepArrives(x *Examination, f *Forward) Finding {
 		return dropped(x, "dropped-early", f, &way, o, "before the NAT rules are asked")
 	}
 	evidence := []string{f.ruleCount()}
-	sentence := fmt.Sprintf("A packet for %s can come by %s.", f.askedText(), f.Link)
 	if wan := f.Asked.Addr(); x.outward(f.Link) && isInner(wan) && x.IsLocal(wan) {
 		evidence = append(evidence, fmt.Sprintf("%s has the private address %s", f.Link, wan))
 		return Finding{
@@ -62,16 +61,21 @@ func stepArrives(x *Examination, f *Forward) Finding {
 			return found
 		}
 	}
-	if !x.seen(f) && !x.counts(f) {
-		found := unknown(fmt.Sprintf("A packet for %s can come by %s; whether anybody has come is not known: the rule does not count what it takes, and no connection is there now.", f.askedText(), f.Link), evidence...)
+	return whoCame(x, f, evidence)
+}
+
+// whoCame tells that a forward's packets can come by its interface, and whether any has.
+func whoCame(x *Examination, f *Forward, evidence []string) Finding {
+	can := fmt.Sprintf("A packet for %s can come by %s", f.askedText(), f.Link)
+	switch {
+	case x.seen(f):
+		return Finding{Sentence: can + ".", Evidence: evidence}
+	case !x.counts(f):
+		found := unknown(can+"; whether anybody has come is not known: the rule does not count what it takes, and no connection is there now.", evidence...)
 		found.forward = true
 		return found
 	}
-	if !x.seen(f) {
-		sentence = fmt.Sprintf("A packet for %s can come by %s, and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came differently from what the rule asks for.", f.askedText(), f.Link)
-		return Finding{Severity: SeverityUnseen, Sentence: sentence, Evidence: evidence}
-	}
-	return Finding{Sentence: sentence, Evidence: evidence}
+	return Finding{Severity: SeverityUnseen, Sentence: can + ", and the rule has counted none yet: if somebody has tried, it was lost before it got here, or came differently from what the rule asks for.", Evidence: evidence}
 }
 
 // seen tells that somebody has come by a forward's rule.

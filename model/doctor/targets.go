@@ -75,8 +75,11 @@ func (x *Examination) ofEach(f *Forward, what string, ask func(*Examination, *Fo
 		return to.Addr().String()
 	}
 	found := ask(x, f)
+	if found.IsProblem() || found.Severity == SeverityUnknown && !f.drawn {
+		return found
+	}
 	targets, more := x.targets(f)
-	if found.IsProblem() || len(targets) < 2 || found.Severity == SeverityUnknown && !f.drawn {
+	if len(targets) < 2 {
 		return found
 	}
 	var last Finding
