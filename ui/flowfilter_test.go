@@ -167,8 +167,8 @@ func TestWrongWordBeforeOthers(t *testing.T) {
 func TestRefusalsAreWhole(t *testing.T) {
 	for _, c := range []struct{ line, end string }{
 		{"src 300.1.1.1", "192.168.0.2 or 192.168.0.0/24"},
-		{"rule 中文🚀", "stale, ambiguous, unknown or none"},
-		{"nat none rule " + strings.Repeat("x", 100), "stale, ambiguous, unknown or none"},
+		{"rule 中文🚀", "stale, older, ambiguous, unknown or none"},
+		{"nat none rule " + strings.Repeat("x", 100), "stale, older, ambiguous, unknown or none"},
 		{strings.Repeat("🚀", 49), "is not a property, and no connection contains it"},
 		{"state bogus", "assured, replied, unreplied or offload"},
 	} {

@@ -181,7 +181,7 @@ func TestFinderRefuses(t *testing.T) {
 		"stale": "", "Unknown": "", "none": "", "1": "", "PREROUTING": "", "prerouting/1": "", "ipv4/nft/nat/POSTROUTING/1": "", "OUTPUT": "",
 		"stael":         "there is no chain stael: did you mean stale?",
 		"PREROUTNG/1":   "there is no chain PREROUTNG: did you mean PREROUTING?",
-		"lexx":          "there is no chain lexx: use a rule such as PREROUTING/1, a chain, stale, older, ambiguous, unknown or none",
+		"lexx":          "there is no chain lexx: use PREROUTING/1, a chain, stale, older, ambiguous, unknown or none",
 		"PREROUTING/99": "PREROUTING has no rule 99: it has",
 		"99":            "no chain has a rule 99: the longest has",
 		"0":             "is not a rule: rules count from 1",

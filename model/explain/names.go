@@ -139,7 +139,7 @@ func (x *Explainer) missing(chain string, at int) error {
 	if meant := paste.Nearest(chain, names); meant != "" {
 		return fmt.Errorf("there is no chain %s: did you mean %s?", chain, meant)
 	}
-	return fmt.Errorf("there is no chain %s: use a rule such as PREROUTING/1, a chain, %s", chain, listOf(ruleWords))
+	return fmt.Errorf("there is no chain %s: use PREROUTING/1, a chain, %s", chain, listOf(ruleWords))
 }
 
 // chainsOf are the names of all chains in which rules translate, with the most rules that one of the name has; nil where
