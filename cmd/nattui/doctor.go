@@ -49,7 +49,7 @@ func newDoctorCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.BoolVar(&o.json, "json", false, "one JSON object per finding and line")
-	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server")
+	f.BoolVar(&o.probe, "probe", false, "with a FORWARD: open a TCP connection to its server, or to each of several, up to eight")
 	f.StringVar(&o.fix, "fix", "", "fix a finding: a check such as forwarding-off, or check and subject such as 'hairpin PREROUTING 2'")
 	registerGateway(c, &o.gateway)
 	_ = c.RegisterFlagCompletionFunc("fix", completeFix)
