@@ -123,8 +123,10 @@ func TestExpectedIsInferred(t *testing.T) {
 func TestBeganInTheMiddle(t *testing.T) {
 	const rule = "-A PREROUTING -p tcp -m tcp --dport 81 %s-j DNAT --to-destination 192.168.0.3\n"
 	picked := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
-	for extra, want := range map[string]Confidence{fmt.Sprintf(rule, ""): Exact, fmt.Sprintf(rule, "--tcp-flags FIN,SYN,RST,ACK SYN "): Inferred,
-		fmt.Sprintf(rule+rule, "--tcp-flags FIN,SYN,RST,ACK SYN ", ""): Ambiguous} {
+	for extra, want := range map[string]Confidence{
+		fmt.Sprintf(rule, ""): Exact, fmt.Sprintf(rule, "--tcp-flags FIN,SYN,RST,ACK SYN "): Inferred,
+		fmt.Sprintf(rule+rule, "--tcp-flags FIN,SYN,RST,ACK SYN ", ""): Ambiguous,
+	} {
 		host, sets := rulesAt(t, extra)
 		x := NewExplainer(nil)
 		x.SetRules(sets, host.Host(nil))
