@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -266,6 +267,30 @@ func TestDoctorAsksTheServer(t *testing.T) {
 		s.press("esc", "enter")
 		if strings.Contains(s.screen(), "accepts") && asked != 2 {
 			t.Errorf("asked %d times", asked)
+		}
+	})
+}
+
+// Each server that clients may be sent to is asked: that one of them answers tells nothing of the others.
+func TestDoctorAsksEachServer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 100, 30, strings.Replace(soundRules, "--to-destination 192.168.0.2:8080", "--to-destination 192.168.0.2-192.168.0.3:8080", 1))
+		var asked sync.Map
+		s.app.gw.Probe = func(_ context.Context, server netip.AddrPort) doctor.Probe {
+			asked.Store(server.String(), true)
+			if server.Addr() == netip.MustParseAddr("192.168.0.3") {
+				return doctor.Probe{Refused: true, Why: "connection refused"}
+			}
+			return doctor.Probe{Connected: true}
+		}
+		s.press("G", "p")
+		s.sees("Open test connections to the servers?")
+		s.agree("y")
+		s.sees("192.168.0.3:8080 refuses connections")
+		for _, server := range []string{"192.168.0.2:8080", "192.168.0.3:8080"} {
+			if _, ok := asked.Load(server); !ok {
+				t.Errorf("%s is not asked", server)
+			}
 		}
 	})
 }

@@ -2,7 +2,10 @@ package ui
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
+	"slices"
+	"sync"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -11,10 +14,10 @@ import (
 	"nattui/rules"
 )
 
-// probedMsg brings what the server of a forward said.
+// probedMsg brings what the server of a forward said, and the others that its clients may be sent to.
 type probedMsg struct {
 	server netip.AddrPort
-	probe  doctor.Probe
+	probes map[netip.AddrPort]doctor.Probe
 }
 
 // sayNoServer says why there is no server to ask.
@@ -41,20 +44,41 @@ func (s *doctorScreen) askServer() {
 		s.say("connecting to the server")
 		return
 	}
-	server := f.Server
-	q := newQuestion(s.desk, fmt.Sprintf("Open a test connection to %s?", server), []string{
-		"nattui opens one TCP connection from this host and closes it at once. The server may log it. Nothing on this gateway changes.",
-	}, rules.Plan{}, "test")
+	chosen := *f
+	title, told := fmt.Sprintf("Open a test connection to %s?", f.Server), "nattui opens one TCP connection from this host and closes it at once. The server may log it. Nothing on this gateway changes."
+	if f.HasSeveral() {
+		title, told = "Open test connections to the servers?", "nattui opens a TCP connection from this host to each that clients may be sent to, up to eight, and closes it at once. The servers may log it. Nothing on this gateway changes."
+	}
+	q := newQuestion(s.desk, title, []string{told}, rules.Plan{}, "test")
 	q.act = func(terms) tea.Cmd {
 		var follow tea.Cmd
 		if s.follows == nil {
 			follow = s.enter()
 		}
 		s.probing = true
-		probe := s.gw.Probe
-		return tea.Batch(follow, func() tea.Msg { return probedMsg{server, probe(s.ctx, server)} })
+		g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets}
+		return tea.Batch(follow, func() tea.Msg { return probedMsg{chosen.Server, s.probeAll(g, chosen)} })
 	}
 	s.pose(q)
+}
+
+// probeAll asks the servers of a forward at once, and returns what each has said. It blocks for as long as the slowest.
+func (s *doctorScreen) probeAll(g *doctor.Gateway, f doctor.Forward) map[netip.AddrPort]doctor.Probe {
+	targets := doctor.Targets(g, f)
+	if !slices.Contains(targets, f.Server) {
+		targets = append(targets, f.Server)
+	}
+	said := make([]doctor.Probe, len(targets))
+	var asked sync.WaitGroup
+	for i, server := range targets {
+		asked.Go(func() { said[i] = s.gw.Probe(s.ctx, server) })
+	}
+	asked.Wait()
+	probes := map[netip.AddrPort]doctor.Probe{}
+	for i, server := range targets {
+		probes[server] = said[i]
+	}
+	return probes
 }
 
 // answered examines the forward with what its server said.
@@ -63,15 +87,28 @@ func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
 		return nil // left in the meantime
 	}
 	s.probing, s.led, s.next = false, false, time.Time{}
-	s.probed = map[netip.AddrPort]doctor.Probe{msg.server: msg.probe}
-	switch {
-	case msg.probe.Connected:
-		s.sayDone(fmt.Sprintf("%s accepts connections from here", msg.server))
-	case msg.probe.Refused:
-		s.fail(fmt.Errorf("%s refuses connections", msg.server))
-	default:
-		s.fail(fmt.Errorf("%s does not answer: %s", msg.server, msg.probe.Why))
-	}
+	s.probed = msg.probes
+	s.tellProbes(msg)
 	s.generation++
 	return s.live()
+}
+
+// tellProbes says what was heard: of several, of the first that does not answer.
+func (s *doctorScreen) tellProbes(msg probedMsg) {
+	for _, server := range slices.SortedFunc(maps.Keys(msg.probes), netip.AddrPort.Compare) {
+		switch p := msg.probes[server]; {
+		case p.Connected:
+			continue
+		case p.Refused:
+			s.fail(fmt.Errorf("%s refuses connections", server))
+		default:
+			s.fail(fmt.Errorf("%s does not answer: %s", server, p.Why))
+		}
+		return
+	}
+	if n := len(msg.probes); n > 1 {
+		s.sayDone(fmt.Sprintf("all %d servers and ports accept connections from here", n))
+		return
+	}
+	s.sayDone(fmt.Sprintf("%s accepts connections from here", msg.server))
 }

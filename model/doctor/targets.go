@@ -106,6 +106,12 @@ func (x *Examination) ofEach(f *Forward, what string, ask func(*Examination, *Fo
 	return found
 }
 
+// HasSeveral tells that its own rule lets the kernel choose among several servers or ports.
+func (f *Forward) HasSeveral() bool {
+	_, several := f.servers()
+	return several || f.drawn
+}
+
 // Targets are the servers and ports that clients of a forward may be sent to, those of them that a test asks.
 func Targets(g *Gateway, f Forward) (list []netip.AddrPort) {
 	targets, _ := examine(g).targets(&f)
