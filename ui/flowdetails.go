@@ -200,7 +200,7 @@ func (v *flowView) tellNow(l *factLines, story *flow.Story) {
 	case e.Confidence == explain.Unknown:
 		l.say("rule", "not known: "+e.Doubt())
 	case e.Older:
-		l.say("rule", "as "+e.String()+" does now; another rule made it, or this one before it was added again or its counters were cleared")
+		l.say("rule", "as "+e.String()+" does now; "+explain.MadeBefore)
 	case e.Confidence == explain.Ambiguous:
 		l.say("rule", e.String())
 	case e.Confidence != explain.Exact:

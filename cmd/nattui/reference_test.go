@@ -46,7 +46,7 @@ var flowEntries = []entry{
 	{"mark, zone, id", "as the kernel keeps them"},
 	{"assured, seen_reply", "true or false"},
 	{"start", "when it began (RFC 3339), if the kernel keeps timestamps"},
-	{"rule", "the rule of today that translates so (the kernel does not keep which one made it): backend, table, chain, position and confidence (exact, inferred, ambiguous, stale or unknown); older where another rule made it, or this one before it was added again or its counters were cleared, and of all its connections where it has matched fewer packets than these are; unknown with --follow also until rules that have changed are read"},
+	{"rule", "the rule of today that translates so (the kernel does not keep which one made it): backend, table, chain, position and confidence (exact, inferred, ambiguous, stale or unknown); older where another rule may have made it, or this one before it was added again or its counters were cleared: of all its connections where it has matched fewer packets than these are; unknown with --follow also until rules that have changed are read"},
 	{"rate", "bytes per second, both directions, if measured"},
 	{"event, at", "with --follow: new, update or destroy, and when"},
 }

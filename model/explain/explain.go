@@ -47,8 +47,8 @@ func (c Confidence) String() string { return confidences[c] }
 type Explanation struct {
 	DNAT, SNAT evaluate.RuleRef // zero: no rule
 	Confidence Confidence
-	// Older tells that it was there when no packet had met its rule yet, or was explained by another one then, for Inferred:
-	// another rule made it, or this one before it was added again or its counters were cleared.
+	// Older tells, for Inferred, that it was there when no packet had met its rule yet, or was explained by another one then, or is
+	// one of more than its rule has met packets: see MadeBefore.
 	Older bool
 	// Unseen are the nft tables that may have made it, for Unknown.
 	Unseen string
@@ -67,7 +67,7 @@ type Explanation struct {
 func (e Explanation) Doubt() string {
 	switch {
 	case e.Older:
-		return "another rule than " + e.String() + " made it, or that one before it was added again or its counters were cleared"
+		return MadeBefore
 	case e.Halted:
 		return "today its packets get no further than before their source is changed, so the rule that did that is not known"
 	case e.Down != "":
@@ -395,6 +395,9 @@ func (x *Explainer) Name(number uint32) string {
 	}
 	return x.known[number-1].label()
 }
+
+// MadeBefore is what Older stands for.
+const MadeBefore = "another rule may have made it, or this one before it was added again or its counters were cleared"
 
 // OlderLabel is what tells, behind the names of rules, that other ones made a group of flows, or these before they were added again.
 const OlderLabel = " (older)"

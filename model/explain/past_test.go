@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -19,20 +20,49 @@ func rulesAt(t *testing.T, extra string) (*facts.Facts, map[rules.Variant]*rules
 	return f, sets
 }
 
+// begun is a table of flows that began at a time.
+func begun(at int64, flows ...flow.Flow) *flow.Flows {
+	table := flow.NewFlows()
+	beginIn(table, at, flows...)
+	return table
+}
+
+func beginIn(table *flow.Flows, at int64, flows ...flow.Flow) {
+	b := &flow.Batch{At: at}
+	for _, f := range flows {
+		change := b.Next()
+		change.Kind, change.Flow = flow.EventNew, f
+	}
+	table.Apply(b)
+}
+
+// kept is a flow as a table has it now.
+func kept(table *flow.Flows, f *flow.Flow) *flow.Flow {
+	now, _, _ := table.Lookup(f.Key())
+	return &now
+}
+
+// The rules that two tests have a flow explained by in turn: the second takes what the first does.
+const (
+	ruleOfOne  = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n"
+	ruleOfMany = "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
+)
+
+// published is a flow that both fit.
+func published(id uint32) flow.Flow {
+	client := fmt.Sprintf("198.51.100.7:%d", 4000+id)
+	return explainedFlow(id, client, "203.0.113.1:81", "192.168.0.3:81", client)
+}
+
 // TestRememberedThroughWhatIsNotKnown: a flow that no rule explains for a while, or only an unknown one, is not forgotten to have
 // been made by another than the one that explains it then; by the first one it still is.
 func TestRememberedThroughWhatIsNotKnown(t *testing.T) {
-	const one, two = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n", "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
-	host, first := rulesAt(t, one+"-A PREROUTING -p tcp -m tcp --dport 99 -j DNAT --to-destination 192.168.0.9\n")
-	_, second := rulesAt(t, two+one)
+	host, first := rulesAt(t, ruleOfOne+"-A PREROUTING -p tcp -m tcp --dport 99 -j DNAT --to-destination 192.168.0.9\n")
+	_, second := rulesAt(t, ruleOfMany+ruleOfOne)
 	_, neither := rulesAt(t, "")
-	table := flow.NewFlows()
+	f := published(1)
+	table := begun(10, f)
 	x := NewExplainer(table)
-	f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
-	b := &flow.Batch{At: 10}
-	change := b.Next()
-	change.Kind, change.Flow = flow.EventNew, f
-	table.Apply(b)
 	at := int64(time.Hour)
 	for _, step := range []struct {
 		when  string
@@ -52,8 +82,7 @@ func TestRememberedThroughWhatIsNotKnown(t *testing.T) {
 			at++
 			x.SetRulesAt(step.sets, host.Host(nil), Read{Rules: at})
 			for range 2 { // before it is asked, and after
-				now, _, _ := table.Lookup(f.Key())
-				if e := x.Of(&now); e.Confidence != step.want || e.Older != step.older {
+				if e := x.Of(kept(table, &f)); e.Confidence != step.want || e.Older != step.older {
 					t.Fatalf("%s: %s, older %v", step.when, e.Confidence, e.Older)
 				}
 				x.Work(10)
@@ -64,24 +93,18 @@ func TestRememberedThroughWhatIsNotKnown(t *testing.T) {
 
 // TestComesBackToItsRule: a rule that explains a flow only for a while, as it stands before its own, has not made the own another.
 func TestComesBackToItsRule(t *testing.T) {
-	const rule, before = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n", "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
-	host, own := rulesAt(t, rule)
-	_, both := rulesAt(t, before+rule)
-	table := flow.NewFlows()
+	host, own := rulesAt(t, ruleOfOne)
+	_, both := rulesAt(t, ruleOfMany+ruleOfOne)
+	f := published(1)
+	table := begun(10, f)
 	x := NewExplainer(table)
-	f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
-	b := &flow.Batch{At: 10}
-	change := b.Next()
-	change.Kind, change.Flow = flow.EventNew, f
-	table.Apply(b)
 	for i, c := range []struct {
 		sets  map[rules.Variant]*rules.Ruleset
 		older bool
 	}{{own, false}, {both, true}, {own, false}} {
 		x.SetRulesAt(c.sets, host.Host(nil), Read{Rules: int64(time.Hour) + int64(i)})
 		x.Work(10)
-		now, _, _ := table.Lookup(f.Key())
-		if e := x.Of(&now); e.Older != c.older {
+		if e := x.Of(kept(table, &f)); e.Older != c.older {
 			t.Errorf("step %d: %s, older %v", i+1, e.Confidence, e.Older)
 		}
 	}
@@ -89,25 +112,17 @@ func TestComesBackToItsRule(t *testing.T) {
 
 // TestNotAskedForLong: where it is no longer remembered what explained a flow, it is not said to be exact.
 func TestNotAskedForLong(t *testing.T) {
-	host, sets := rulesAt(t, "")
-	table := flow.NewFlows()
+	host, sets := rulesAt(t, ruleOfOne)
+	last := published(5)
+	table := begun(10, published(1), published(2), published(3), published(4), last)
 	x := NewExplainer(table)
-	var last flow.Flow
-	b := &flow.Batch{At: 10}
-	for i := range uint32(5) {
-		last = explainedFlow(i+1, "198.51.100.7:400"+string(rune('0'+i)), "203.0.113.1:80", "192.168.0.2:8080", "198.51.100.7:400"+string(rune('0'+i)))
-		change := b.Next()
-		change.Kind, change.Flow = flow.EventNew, last
-	}
-	table.Apply(b)
 	x.SetRulesAt(sets, host.Host(nil), Read{Rules: 1})
 	x.Work(10)
 	for i := range 2 * generationsKept { // each asks one flow only
 		x.SetRulesAt(sets, host.Host(nil), Read{Rules: int64(2 + i)})
 		x.Work(1)
 	}
-	now, _, _ := table.Lookup(last.Key())
-	if e := x.Of(&now); e.Confidence != Inferred || !e.Older {
+	if e := x.Of(kept(table, &last)); e.Confidence != Inferred || !e.Older {
 		t.Errorf("%s, older %v", e.Confidence, e.Older)
 	}
 }
@@ -116,13 +131,9 @@ func TestNotAskedForLong(t *testing.T) {
 // tells it apart.
 func TestNativeRuleOfTheSameHandle(t *testing.T) {
 	host, _ := rulesAt(t, "")
-	table := flow.NewFlows()
-	x := NewExplainer(table)
 	f := explainedFlow(1, "192.168.0.9:4000", "198.51.100.7:80", "198.51.100.7:80", "203.0.113.1:4000")
-	b := &flow.Batch{At: 10}
-	change := b.Next()
-	change.Kind, change.Flow = flow.EventNew, f
-	table.Apply(b)
+	table := begun(10, f)
+	x := NewExplainer(table)
 	to := []byte{203, 0, 113, 1}
 	for i, c := range []struct {
 		exprs nft.Exprs
@@ -140,8 +151,7 @@ func TestNativeRuleOfTheSameHandle(t *testing.T) {
 		at := int64(time.Hour) + int64(i)
 		x.SetRulesAt(map[rules.Variant]*rules.Ruleset{}, now.Host(nil), Read{Rules: at, Native: at})
 		for range 2 {
-			kept, _, _ := table.Lookup(f.Key())
-			if e := x.Of(&kept); e.SNAT.Handle != 2 || e.Older != c.older {
+			if e := x.Of(kept(table, &f)); e.SNAT.Handle != 2 || e.Older != c.older {
 				t.Errorf("step %d: by handle %d, %s, older %v", i+1, e.SNAT.Handle, e.Confidence, e.Older)
 			}
 			x.Work(10)
@@ -152,16 +162,11 @@ func TestNativeRuleOfTheSameHandle(t *testing.T) {
 // TestMarkedAgain: a copy of a flow that was explained in this generation is told the same, whatever explained it before; and
 // generations that nobody worked through make nothing forgotten.
 func TestMarkedAgain(t *testing.T) {
-	const a, b = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n", "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
-	host, first := rulesAt(t, b+a)
-	_, then := rulesAt(t, a)
-	table := flow.NewFlows()
+	host, first := rulesAt(t, ruleOfMany+ruleOfOne)
+	_, then := rulesAt(t, ruleOfOne)
+	f := published(1)
+	table := begun(10, f)
 	x := NewExplainer(table)
-	f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
-	batch := &flow.Batch{At: 10}
-	change := batch.Next()
-	change.Kind, change.Flow = flow.EventNew, f
-	table.Apply(batch)
 	at := int64(time.Hour)
 	x.SetRulesAt(first, host.Host(nil), Read{Rules: at})
 	x.Work(10)
@@ -169,8 +174,7 @@ func TestMarkedAgain(t *testing.T) {
 	x.SetRulesAt(then, host.Host(nil), Read{Rules: at + 2}) // before anybody worked
 	mark := x.Marker()
 	for _, when := range []string{"before it is asked", "after that"} {
-		kept, _, _ := table.Lookup(f.Key())
-		if e := mark(&kept); e.Confidence != Inferred || !e.Older {
+		if e := mark(kept(table, &f)); e.Confidence != Inferred || !e.Older {
 			t.Errorf("%s: %s, older %v", when, e.Confidence, e.Older)
 		}
 		x.Work(10)
@@ -180,23 +184,13 @@ func TestMarkedAgain(t *testing.T) {
 // TestBeganWhileRulesChanged: what began just before other rules were told may have been made by either: it is not said to have
 // been made by the ones before when these come back.
 func TestBeganWhileRulesChanged(t *testing.T) {
-	const a, b = "-A PREROUTING -p tcp -m tcp --dport 81 -j DNAT --to-destination 192.168.0.3\n", "-A PREROUTING -p tcp -m tcp --dport 81:90 -j DNAT --to-destination 192.168.0.3\n"
-	host, one := rulesAt(t, a)
-	_, other := rulesAt(t, b+a)
+	host, one := rulesAt(t, ruleOfOne)
+	_, other := rulesAt(t, ruleOfMany+ruleOfOne)
 	for before, older := range map[time.Duration]bool{time.Second / 10: true, time.Minute: false} {
-		table := flow.NewFlows()
+		f, settled, at := published(1), published(2), int64(time.Hour)
+		table := begun(at-int64(time.Hour)/4, settled)
+		beginIn(table, at-int64(before), f)
 		x := NewExplainer(table)
-		at := int64(time.Hour)
-		settled := explainedFlow(2, "198.51.100.7:3999", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:3999")
-		earlier := &flow.Batch{At: at - int64(time.Hour)/4}
-		there := earlier.Next()
-		there.Kind, there.Flow = flow.EventNew, settled
-		table.Apply(earlier)
-		f := explainedFlow(1, "198.51.100.7:4000", "203.0.113.1:81", "192.168.0.3:81", "198.51.100.7:4000")
-		batch := &flow.Batch{At: at - int64(before)}
-		change := batch.Next()
-		change.Kind, change.Flow = flow.EventNew, f
-		table.Apply(batch)
 		for i, sets := range []map[rules.Variant]*rules.Ruleset{one, other, one} {
 			now := at + int64(i)*int64(time.Minute)
 			if i == 0 {
@@ -207,11 +201,10 @@ func TestBeganWhileRulesChanged(t *testing.T) {
 			x.SetRulesAt(sets, host.Host(nil), Read{Rules: now, Told: now})
 			x.Work(10)
 		}
-		kept, _, _ := table.Lookup(f.Key())
-		if e := x.Of(&kept); e.Older != older {
+		if e := x.Of(kept(table, &f)); e.Older != older {
 			t.Errorf("%v before: %s, older %v", before, e.Confidence, e.Older)
 		}
-		if kept, _, _ = table.Lookup(settled.Key()); x.Of(&kept).Older {
+		if x.Of(kept(table, &settled)).Older {
 			t.Errorf("%v before: what was there long before is older", before)
 		}
 	}

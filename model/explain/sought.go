@@ -162,7 +162,7 @@ func (e Explanation) Verdict() string {
 		return "Today's rules translate it exactly so."
 	case Inferred:
 		if e.Older {
-			return "Today's rules lead to these addresses, but another rule made it, or this one before it was added again or its counters were cleared."
+			return "Today's rules lead to these addresses, but " + MadeBefore + "."
 		}
 		return "Today's rules lead to these addresses; the kernel chose a port, the helper of another connection made it, or something that a rule asks for is not recorded: the interface it came by, a program's mark."
 	case Ambiguous:
