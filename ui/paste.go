@@ -18,15 +18,10 @@ type intake struct {
 	why         string // why nothing is; "" where there is no place to type
 }
 
-// feedLines are lines as they were pasted, whatever they end in: a terminal may send for each end what the return key sends.
-func feedLines(pasted string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(pasted, "\r\n", "\n"), "\r", "\n")
-}
-
 // paste gives pasted text to what takes it: what is typed in, and else import, wherever commands are pasted. What nobody takes
 // is told, and why.
 func (a *App) paste(pasted string) tea.Cmd {
-	pasted = strings.TrimRight(feedLines(pasted), "\n")
+	pasted = strings.TrimRight(paste.FedLines(pasted), "\n")
 	in, takes := a.input().(sender)
 	switch {
 	case a.leaving != staying || strings.TrimSpace(pasted) == "":

@@ -36,14 +36,6 @@ func fromUTF16(text []byte) []byte {
 	return []byte(string(utf16.Decode(units)))
 }
 
-// fedLines is a text whose lines end in CR alone, as old programs have it, with LF; any other as it is.
-func fedLines(text []byte) []byte {
-	if bytes.IndexByte(text, '\n') >= 0 {
-		return text
-	}
-	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
-}
-
 // looked is how much of a text tells how it is encoded, leastUTF16 how much that is at least.
 const (
 	looked     = 256

@@ -259,12 +259,12 @@ func readPasted(ctx context.Context, in io.Reader, what string) (pasted, name st
 		if err != nil {
 			err = fmt.Errorf("read standard input: %w", err)
 		}
-		return string(fedLines(fromUTF16(text))), "-", err
+		return paste.FedLines(string(fromUTF16(text))), "-", err
 	}
 	text, err := textfile.ReadUntil(ctx, what, textfile.Most)
 	switch {
 	case err == nil:
-		return string(fedLines(fromUTF16(text))), what, nil
+		return paste.FedLines(string(fromUTF16(text))), what, nil
 	case strings.TrimSpace(what) == "":
 		return "", "", usagef("there is nothing to import: the argument is empty; give a file, - for standard input, or a command in quotes")
 	case !errors.As(err, new(*os.PathError)):

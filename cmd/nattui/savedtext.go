@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"nattui/rules"
+	"nattui/rules/paste"
 	"nattui/rules/textfile"
 )
 
@@ -32,7 +33,7 @@ func readMailed(ctx context.Context, path string) (text []byte, err error) {
 // unquoted is text without a byte order mark, with lines that end as here, and without the signs by which mail quotes lines.
 func unquoted(text []byte) []byte {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	text = fedLines(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
+	text = []byte(paste.FedLines(string(text)))
 	for quotes(text) {
 		var bare []byte
 		for line := range bytes.Lines(text) {

@@ -22,6 +22,11 @@ var (
 		`|(?:` + nftObjects + `)\s+(?:` + nftFamilies + `)\s+\S+\s+\S)`)
 )
 
+// FedLines is a text whose lines end in LF, whatever they ended in: CR and LF, or CR alone, as terminals send what is pasted.
+func FedLines(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "\r\n", "\n"), "\r", "\n")
+}
+
 // HasCommands tells whether there is something in a text that Read or ReadNFT take: commands, wherever in their lines they
 // stand, saved rules, or a file of nft.
 func HasCommands(text string) bool {
