@@ -202,7 +202,7 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 		return err
 	}
 	a := recipe.Advise(h)
-	if _, moves := recipe.(guide.Move); native && !moves && !a.Wrong() { // a move changes rules where they are
+	if native && !a.Wrong() {
 		if a, err = natively(c.Context(), h, a); err != nil {
 			return err
 		}

@@ -45,9 +45,12 @@ func (nativePlans) Fields(ctx context.Context, now *nft.Ruleset, c *nft.Chain, r
 	return taken(ctx, &nativeRule{now: now, chain: c, at: at})
 }
 
-// natively makes an advice's plan one of native rules, and has what it is for pass the native filters that nobody else owns.
+// natively makes an advice's plan one of native rules, unless it changes rules where they are, and has what it is for pass the native filters that nobody else owns.
 // What blocks it all the same is a warning among its objections.
 func natively(ctx context.Context, h guide.Host, a guide.Advice) (guide.Advice, error) {
+	if a.InPlace {
+		return a, nil
+	}
 	now, err := nftables.Read(ctx)
 	if err != nil {
 		return a, err

@@ -90,7 +90,9 @@ func (p Objection) String() string {
 // Advice is what a recipe comes to.
 type Advice struct {
 	// Plan has no steps while something is wrong, and where nothing is to do.
-	Plan       rules.Plan
+	Plan rules.Plan
+	// InPlace tells that the plan changes rules where they are, on whichever backend: it is not for another.
+	InPlace    bool
 	Objections []Objection
 	// Notes are worth knowing: what is there already, and what it means.
 	Notes []string
@@ -157,6 +159,7 @@ type builder struct {
 	passed     map[crossing]string // why no rule is needed
 	stopped    map[crossing]bool
 	blocked    []Blocked
+	inPlace    bool
 	now        *evaluate.Evaluator // of the sets as they are; nil once they have changed
 }
 
@@ -199,7 +202,7 @@ func (b *builder) failed() bool {
 
 // advice is what has been built.
 func (b *builder) advice() Advice {
-	a := Advice{Plan: b.plan, Objections: b.objections, Notes: append(b.notes, b.passedNotes()...), Proof: b.proof, Blocked: b.blocked}
+	a := Advice{Plan: b.plan, Objections: b.objections, Notes: append(b.notes, b.passedNotes()...), Proof: b.proof, Blocked: b.blocked, InPlace: b.inPlace}
 	if a.Wrong() {
 		a.Plan.Steps = nil
 	}

@@ -18,6 +18,7 @@ type Move struct {
 // still go there.
 func (m Move) Advise(h Host) Advice {
 	b := newBuilder(h, familyOf(m.From), fmt.Sprintf("Move %s to %s", m.From, m.To))
+	b.inPlace = true
 	from, ok1 := b.endpoint("from", m.From)
 	to, ok2 := b.endpoint("to", m.To)
 	if !ok1 || !ok2 {

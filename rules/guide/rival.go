@@ -1,12 +1,12 @@
 package guide
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
-	"nattui/rules/nft"
 )
 
 // rival is a rule that sends elsewhere what a new rule of PREROUTING asks for too.
@@ -191,29 +191,22 @@ func (b *builder) warnRivals(field string, list []rival) {
 }
 
 // besides says what becomes of a rule with the plan's own beside it; "" where it keeps a part that it alone asks for, or that
-// is not known. What becomes a rule of nattui's own table comes before those of iptables.
+// is not known.
 func (b *builder) besides(s rival) string {
-	const first, open, either = "the new rule comes before it", "which comes first, it or the new rule, is not known", "only one of it and the new rule gets that: delete it, or change it"
 	kept := ""
 	if s.whole {
-		kept = either
+		kept = "only one of it and the new rule gets that: delete it, or change it"
 	}
 	if b.Native {
-		switch own := nft.OwnPriority("PREROUTING"); {
-		case s.by.Backend == rules.Native && (s.by.Table == "inet "+nft.OwnTable || s.priority < own):
-			return kept
-		case s.by.Backend == rules.Native && s.priority == own:
-			return open
-		}
-		return first
+		return cmp.Or(orderBesideOwn(s.by, s.priority, "PREROUTING"), kept)
 	}
 	outcomes, _ := b.evaluator().Outcomes(nil, &s.packet)
 	isOther := func(o evaluate.Outcome) bool { return o.DNATBy.Variant != s.by.Variant || o.Dst != s.to } // its number may be another now
 	switch keeps := slices.ContainsFunc(outcomes, func(o evaluate.Outcome) bool { return !isOther(o) }); {
 	case !keeps:
-		return first
+		return newFirst
 	case s.sure && slices.ContainsFunc(outcomes, isOther):
-		return open
+		return eitherOne
 	}
 	return kept
 }

@@ -113,18 +113,29 @@ func (b *builder) warnSpecials(all []special, net netip.Prefix, out string) {
 	}
 }
 
-// orderAfter says what becomes of a rule with the plan's own beside it; "" where it is still asked for its machine. What becomes a
-// rule of nattui's own table comes before those of iptables.
+// What becomes of a rule with the plan's own beside it.
+const (
+	newFirst  = "the new rule comes before it"
+	eitherOne = "which comes first, it or the new rule, is not known"
+)
+
+// orderBesideOwn says what becomes of a rule with a new one of nattui's own table beside it, which comes before those of iptables;
+// "" where the rule stays first. priority is that of the native chain that leads to it, chain the one of iptables that the new
+// rule's stands for.
+func orderBesideOwn(by evaluate.RuleRef, priority int32, chain string) string {
+	switch own := nft.OwnPriority(chain); {
+	case by.Backend == rules.Native && (by.Table == "inet "+nft.OwnTable || priority < own):
+		return ""
+	case by.Backend == rules.Native && priority == own:
+		return eitherOne
+	}
+	return newFirst
+}
+
+// orderAfter says what becomes of a rule with the plan's own beside it; "" where it is still asked for its machine.
 func (b *builder) orderAfter(s special, out string) string {
-	const first, open = "the new rule comes before it", "which comes first, it or the new rule, is not known"
 	if b.Native {
-		switch own := nft.OwnPriority("POSTROUTING"); {
-		case s.by.Backend == rules.Native && (s.by.Table == "inet "+nft.OwnTable || s.priority < own):
-			return ""
-		case s.by.Backend == rules.Native && s.priority == own:
-			return open
-		}
-		return first
+		return orderBesideOwn(s.by, s.priority, "POSTROUTING")
 	}
 	p := b.outward(s.host, out)
 	outcomes, _ := b.unfiltered().evaluator().Outcomes(nil, &p)
@@ -132,10 +143,10 @@ func (b *builder) orderAfter(s special, out string) string {
 	switch {
 	case !slices.ContainsFunc(outcomes, isOther):
 		return ""
-	case slices.IndexFunc(outcomes, func(o evaluate.Outcome) bool { return !isOther(o) }) < 0:
-		return first
+	case !slices.ContainsFunc(outcomes, func(o evaluate.Outcome) bool { return !isOther(o) }):
+		return newFirst
 	}
-	return open
+	return eitherOne
 }
 
 // placeOf is a rule's chain, with the table where that is a native one.
