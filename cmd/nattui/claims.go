@@ -47,7 +47,7 @@ func (r *ruleBook) settleThese(flows int, each func(take func(*flow.Flow)) error
 	if err := each(claims.Take); err != nil {
 		return err
 	}
-	r.made = generationNow()
+	r.made = r.kernel.now()
 	sets, f, err := readRulesAgain(r.ctx)
 	if err != nil {
 		return err

@@ -22,12 +22,7 @@ func (o *deleteOptions) completeNativeRule(c *cobra.Command, args []string) ([]s
 	if err != nil || !native {
 		return nil, false
 	}
-	now, err := nftables.Read(c.Context())
-	if err != nil {
-		return nil, true
-	}
-	nftables.List(c.Context(), now)
-	t, err := o.nativeTable(c, now)
+	now, t, err := o.readNativeTable(c)
 	if err != nil {
 		return nil, true
 	}

@@ -52,12 +52,7 @@ func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args [
 	if err := o.checkTime(); err != nil {
 		return nil, err
 	}
-	now, err := nftables.Read(c.Context())
-	if err != nil {
-		return nil, err
-	}
-	nftables.List(c.Context(), now)
-	t, err := o.nativeTable(c, now)
+	now, t, err := o.readNativeTable(c)
 	if err != nil {
 		return nil, err
 	}
@@ -84,6 +79,17 @@ func (o *deleteOptions) findNative(c *cobra.Command, host *iptables.Host, args [
 	}
 	r.at = number - 1
 	return r, nil
+}
+
+// readNativeTable reads the native tables, with their rules' texts, and finds the one that is named.
+func (o *deleteOptions) readNativeTable(c *cobra.Command) (*nft.Ruleset, *nft.Table, error) {
+	now, err := nftables.Read(c.Context())
+	if err != nil {
+		return nil, nil, err
+	}
+	nftables.List(c.Context(), now)
+	t, err := o.nativeTable(c, now)
+	return now, t, err
 }
 
 // nativeTable is the table that is named: with its family, or by a name that only one has; nattui's own where none is.

@@ -18,7 +18,6 @@ import (
 	"nattui/model/filter"
 	"nattui/model/flow"
 	"nattui/rules"
-	"nattui/rules/nfnetlink"
 	"nattui/ui/text"
 )
 
@@ -91,6 +90,7 @@ type ruleBook struct {
 	following *conntrack.Table
 	flows     *flow.Flows // of that table
 	watch     *ruleWatch
+	kernel    *generations
 	made      uint32 // the generation of nf_tables that was read for one look
 }
 
@@ -103,7 +103,11 @@ func (r *ruleBook) open() (*explain.Explainer, error) {
 			r.explainer = r.watch.explainer
 		}
 	default:
-		r.made = generationNow()
+		if r.kernel, r.err = openGenerations(); r.err != nil {
+			break
+		}
+		context.AfterFunc(r.ctx, r.kernel.Close)
+		r.made = r.kernel.now()
 		var sets map[rules.Variant]*rules.Ruleset
 		var facts *facts.Facts
 		if sets, facts, r.err = readGateway(r.ctx); r.err == nil {
@@ -126,16 +130,7 @@ func (r *ruleBook) watchRules() (*ruleWatch, error) {
 }
 
 // isUnchanged tells that the rules are still those that were read, as far as nf_tables tells.
-func (r *ruleBook) isUnchanged() bool { return r.made == generationNow() }
-
-// generationNow is the generation of nf_tables, 0 where the kernel has none.
-func generationNow() uint32 {
-	id, err := nfnetlink.Generation()
-	if err != nil {
-		return 0
-	}
-	return id
-}
+func (r *ruleBook) isUnchanged() bool { return r.made == r.kernel.now() }
 
 // find reads the rule condition of a filter.
 func (r *ruleBook) find(ref string) (func(*flow.Flow) (meant, known bool), error) {

@@ -17,7 +17,6 @@ import (
 	"nattui/rules"
 	"nattui/rules/evaluate"
 	"nattui/rules/iptables"
-	"nattui/rules/nfnetlink"
 )
 
 // ruleWatch tells which rule makes a connection now: it reads rules and host again whenever they change. From a change
@@ -36,10 +35,9 @@ type ruleWatch struct {
 	told      atomic.Uint64 // of these, those after which the rules have been read
 	readAt    atomic.Int64  // when the rules had been read
 	made      atomic.Uint32 // the generation of nf_tables then
-	kernel    *nfnetlink.Socket
-	unchanged bool // the rules are still of that generation, as far as look has seen
-	flows     *flow.Flows
-	asking    sync.Mutex // held while kernel is used
+	kernel    *generations
+	unchanged bool        // the rules are still of that generation, as far as look has seen
+	flows     *flow.Flows // of the table; nil where what goes on is not wanted
 
 	mu       sync.Mutex
 	host     *facts.Facts
@@ -64,10 +62,10 @@ func watchRules(ctx context.Context, tables *iptables.Host, table *conntrack.Tab
 		return nil, err
 	}
 	w.mark = w.explainer.Marker()
-	if w.kernel, err = nfnetlink.Dial(); err != nil {
+	if w.kernel, err = openGenerations(); err != nil {
 		return nil, err
 	}
-	context.AfterFunc(ctx, func() { w.asking.Lock(); defer w.asking.Unlock(); w.kernel.Close(); w.kernel = nil })
+	context.AfterFunc(ctx, w.kernel.Close)
 	if err := w.read(ctx); err != nil {
 		return nil, err
 	}
@@ -101,25 +99,17 @@ const (
 // look sees whether the rules are still those that were read: what a batch tells of was made by these then. It comes before any
 // of the batch is told.
 func (w *ruleWatch) look() {
-	w.unchanged = w.isCurrent() && w.generation() == w.made.Load()
+	w.unchanged = w.isCurrent() && w.kernel.now() == w.made.Load()
+}
+
+// holds tells that the rules and the host of now were so when a message of the batch came: they have not changed since they were
+// read, and it does not tell of what may have begun before. It comes after the rules were asked, which may be others meanwhile.
+func (w *ruleWatch) holds(m *flow.Message, b *flow.Batch) bool {
+	return w.unchanged && w.isCurrent() && (m.Kind != flow.EventNew || b.After(&m.Flow, w.readAt.Load()))
 }
 
 // isCurrent tells that the rules have been read since the last change that was noticed.
 func (w *ruleWatch) isCurrent() bool { return w.told.Load() == w.noticed.Load() }
-
-// generation is that of nf_tables now, 0 where the kernel has none.
-func (w *ruleWatch) generation() uint32 {
-	w.asking.Lock()
-	defer w.asking.Unlock()
-	if w.kernel == nil {
-		return 0
-	}
-	id, err := w.kernel.Generation()
-	if err != nil {
-		return 0
-	}
-	return id
-}
 
 // anyChange is nudged by every change of rules, links, addresses, routes and settings; noticed hears of each at once.
 func anyChange(ctx context.Context, tables *iptables.Host, noticed func()) (<-chan struct{}, error) {
@@ -200,7 +190,7 @@ func readWhenever(ctx context.Context, changes <-chan struct{}, read func(contex
 }
 
 func (w *ruleWatch) read(ctx context.Context) error {
-	noticed, made := w.noticed.Load(), w.generation()
+	noticed, made := w.noticed.Load(), w.kernel.now()
 	sets, err := w.tables.ReadAll(ctx)
 	if err != nil {
 		return err
@@ -220,31 +210,23 @@ func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, i
 	defer w.mu.Unlock()
 	w.idOf = idOf
 	read := readNow()
+	w.readAt.Store(read.Rules) // before any is told by them
 	if w.flows != nil {
 		w.explainer.SetRulesAt(sets, f.Host(nil), read)
 	} else {
 		w.explainer.SetRules(sets, f.Host(nil)) // what begins now has met today's rules
 	}
-	w.readAt.Store(read.Rules)
-	if w.table != nil {
-		w.table.Milestone(read.Rules)
-	}
+	w.table.Milestone(read.Rules)
 	w.host, w.links, w.texts = f, map[netip.Addr]string{}, map[toldRule][]byte{}
 }
 
 // explain tells which rule made a connection of the table, and writes it into that; what cannot be known is Unknown. The flow is
 // as its table has it after the batch.
 func (w *ruleWatch) explain(m *flow.Message, b *flow.Batch) explain.Explanation {
-	f := &m.Flow
-	unknown := explain.Explanation{Confidence: explain.Unknown}
-	if !w.unchanged || !w.isCurrent() {
-		f.Rule, f.RuleGen = 0, 0
-		return unknown
-	}
-	e := w.mark(f)
-	if m.Kind == flow.EventNew && (e.Confidence == explain.Stale || !b.After(f, w.readAt.Load())) {
-		f.Rule, f.RuleGen = 0, 0
-		return unknown // other rules made it
+	e := w.mark(&m.Flow)
+	if !w.holds(m, b) || m.Kind == flow.EventNew && e.Confidence == explain.Stale { // other rules made it
+		m.Flow.Rule, m.Flow.RuleGen = 0, 0
+		return explain.Explanation{Confidence: explain.Unknown}
 	}
 	return polled(e)
 }
@@ -259,17 +241,11 @@ func polled(e explain.Explanation) explain.Explanation {
 
 // rule is the member "rule" of a connection that has begun now, or was found; nil where that is not known.
 func (w *ruleWatch) rule(m *flow.Message, b *flow.Batch) []byte {
-	if !w.unchanged || !w.isCurrent() {
-		return nil
-	}
 	of := m.Flow
 	found := m.Kind != flow.EventNew
-	if !found && !b.After(&of, w.readAt.Load()) {
-		return nil
-	}
 	e := polled(w.mark(&of))
 	switch {
-	case !found && e.Confidence == explain.Stale:
+	case !w.holds(m, b), !found && e.Confidence == explain.Stale:
 		return nil // other rules made it
 	case found && e.Confidence == explain.Exact:
 		e.Confidence = explain.Inferred // these or others like them
