@@ -219,7 +219,8 @@ func TestUnknownTargets(t *testing.T) {
 
 // What the program weighs is looked at when it is changed, and not found out by somebody with a small router. A library that asks
 // for methods by names which the compiler does not know makes the linker keep every method of every type: 3 MB, and with them
-// engines for templates that nothing here calls. Of what is left the metrics take 5 MB, most of it an HTTP server with TLS.
+// engines for templates that nothing here calls. Of what is left the metrics take 5 MB, most of it an HTTP server with TLS. When 25 MiB were
+// reached, what had come since 25.9 MB was the project's own code, and no package.
 func TestWhatTheBinaryWeighs(t *testing.T) {
 	binary, err := os.ReadFile(packagesOnce(t).file(t, "-linux-"+runtime.GOARCH))
 	if err != nil {
@@ -233,7 +234,7 @@ func TestWhatTheBinaryWeighs(t *testing.T) {
 			t.Errorf("the binary has %s", name)
 		}
 	}
-	if most := 25 << 20; len(binary) > most {
+	if most := 26 << 20; len(binary) > most {
 		t.Errorf("the binary has %d bytes, at most %d: see what has come (go build -ldflags=-dumpdep)", len(binary), most)
 	}
 }
