@@ -399,8 +399,9 @@ func (x *Explainer) Name(number uint32) string {
 // MadeBefore is what Older stands for.
 const MadeBefore = "another rule may have made it, or this one before it was added again or its counters were cleared"
 
-// OlderLabel is what tells, behind the names of rules, that other ones made a group of flows, or these before they were added again.
-const OlderLabel = " (older)"
+// OlderLabel is what tells, behind the names of rules, that older ones may have made a group of flows, or these before they were
+// added again.
+const OlderLabel = " (or older)"
 
 // label is the name by which flows are put together: those that a rule has made apart from those that only fit it.
 func (e Explanation) label() string {
