@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -18,7 +17,7 @@ import (
 // the program's name, and what nattui changes is there once.
 func TestOthersAreNotedInTheHistory(t *testing.T) {
 	onGateway(t, func(t *testing.T, _ *lab.Network) {
-		t.Setenv(commit.StateVariable, filepath.Join(t.TempDir(), "state"))
+		keepState(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		tables, err := iptables.Open(ctx)
 		if err != nil {

@@ -41,7 +41,7 @@ func onRemote(t *testing.T, test func(r *remote)) {
 	}
 	onGateway(t, func(t *testing.T, n *lab.Network) {
 		r := &remote{T: t, n: n, dir: t.TempDir(), addr: n.Gateway.IPv4.String()}
-		t.Setenv(commit.StateVariable, filepath.Join(r.dir, "state"))
+		keepState(t)
 		r.serve(sshd)
 		test(r)
 	})
