@@ -53,3 +53,30 @@ func TestElementsOfAMap(t *testing.T) {
 		})
 	}
 }
+
+// TestServerOfAHash holds that no server is named as the one of all clients where a hash or a count chooses.
+func TestServerOfAHash(t *testing.T) {
+	for name, key := range map[string]string{"hash": "jhash ip saddr mod 2", "count": "numgen inc mod 2"} {
+		t.Run(name, func(t *testing.T) {
+			if lab.Isolate(t) {
+				return
+			}
+			w := newWard(t)
+			w.base()
+			w.iptables("iptables", "-t", "nat", "-F", "PREROUTING")
+			w.nft("table ip n { chain p { type nat hook prerouting priority -100; iifname wan0 tcp dport 80 dnat to " + key + " map { 0 : 192.168.0.2, 1 : 192.168.0.3 }; }; }")
+			w.settle()
+			g := w.look()
+			f := doctor.Forwards(g)[0]
+			const both = "one of 192.168.0.2:80 and 192.168.0.3:80"
+			if !strings.Contains(f.String(), both) {
+				t.Errorf("%s", &f)
+			}
+			for _, step := range doctor.ExamineForward(g, f) {
+				if step.Check == "translated" && !strings.Contains(step.Sentence, both) || step.Check == "let-through" && step.Severity == doctor.SeverityOK && !strings.Contains(step.Sentence, "each of") {
+					t.Errorf("%s", text([]doctor.Finding{step}))
+				}
+			}
+		})
+	}
+}

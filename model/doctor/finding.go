@@ -52,6 +52,8 @@ type Finding struct {
 	narrows   evaluate.RuleRef
 	spares    bool // of these only what is asked of others' addresses
 	takesOver bool
+	// partly is set where it says for whom it does not hold.
+	partly bool
 
 	forward bool // told only to who asks for the forward: it is so of every rule of its kind
 	spare   bool // told only where no other check has told the same of the subject

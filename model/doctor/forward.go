@@ -30,6 +30,8 @@ type Forward struct {
 	ranged bool // one of several servers or ports
 	// drawn is set where the kernel picks a port of several by chance: that of Server is then only an example.
 	drawn bool
+	// among are the servers of which the kernel picks one by what cannot be foreseen; that of Server is then only an example.
+	among []netip.AddrPort
 	// exact is set where it was asked for by its port, and is not just one of those that the rule takes.
 	exact bool
 	// further is set for another address of this host than that which clients ask for first.
@@ -49,6 +51,9 @@ func (f *Forward) String() string {
 	}
 	if all, several := f.servers(); several {
 		return fmt.Sprintf("%s %s to one of %s", f.Proto, asked, all)
+	}
+	if len(f.among) > 0 {
+		return fmt.Sprintf("%s %s to one of %s", f.Proto, asked, f.amongText())
 	}
 	return fmt.Sprintf("%s %s to %s", f.Proto, asked, f.Server)
 }
@@ -209,7 +214,7 @@ func (t *trial) proxied(s sketch, otherwise string) string {
 // and of many addresses one may be left.
 func (t *trial) seekOwn(f *Forward, asked netip.Addr, ports []uint16) {
 	client := f.packet.Src
-	clients := append([]netip.Addr{client}, spread(f.via.src)...)
+	clients := append([]netip.Addr{client}, t.alsoBy(f)...)
 	addrs := append([]netip.Addr{asked}, spread(f.via.dst)...)
 	if len(clients)*len(addrs)*len(ports) == 1 {
 		return
@@ -221,7 +226,7 @@ func (t *trial) seekOwn(f *Forward, asked netip.Addr, ports []uint16) {
 		for _, to := range addrs {
 			for _, port := range ports {
 				f.aim(to, port)
-				if way := t.fate(f.packet); way.by(f.Rule) {
+				if way := t.brief(f.packet); way.by(f.Rule) {
 					return
 				}
 			}
@@ -229,6 +234,25 @@ func (t *trial) seekOwn(f *Forward, asked netip.Addr, ports []uint16) {
 	}
 	f.packet.Src = client
 	f.aim(asked, ports[0])
+}
+
+// alsoBy are further clients that a forward may be meant for, of which a rule before it may leave some: from all over the network
+// that its rule names, or who may come by its interface from anywhere.
+func (t *trial) alsoBy(f *Forward) (list []netip.Addr) {
+	if !f.via.src.Any() {
+		return spread(f.via.src)
+	}
+	all := strangers
+	for _, a := range t.AddressesOn(f.Link) {
+		all = slices.Concat(all, spread(rules.NetOf(a.Prefix)))
+	}
+	for _, a := range all {
+		excepted := slices.ContainsFunc(f.via.notSrc, func(n rules.Net) bool { return n.Contains(a) })
+		if f.Rule.Family.Holds(a) && !t.IsLocal(a) && !excepted && t.comesBy(a, f.Link) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // spread are addresses from the quarters of a network; none of a single address or of all.

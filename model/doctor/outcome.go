@@ -167,6 +167,13 @@ func (x *fate) by(r evaluate.RuleRef) bool {
 	return slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy == r || o.SNATBy == r })
 }
 
+// leadsTo tells that the packet may get to the server of a forward, by its rule.
+func (x *fate) leadsTo(f *Forward) bool {
+	return x.known && slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool {
+		return isDelivered(o) && o.DNATBy == f.Rule && (f.local || !o.Dst.Addr.IsValid() || o.Dst.Addr == f.Server.Addr())
+	})
+}
+
 // onlyBy tells that no other rule may translate the packet's destination.
 func (x *fate) onlyBy(r evaluate.RuleRef) bool {
 	return !slices.ContainsFunc(x.Outcomes, func(o evaluate.Outcome) bool { return o.DNATBy != r && o.SNATBy != r })

@@ -2,19 +2,11 @@ package doctor
 
 import (
 	"fmt"
-	"net/netip"
-
-	"nattui/rules"
-	"nattui/rules/evaluate"
 )
 
-// stepLetThrough asks whether the filter rules let the translated packet, and
-// its answer, pass.
-func stepLetThrough(x *Examination, f *Forward) Finding {
-	hook := "FORWARD"
-	if f.local {
-		hook = "INPUT"
-	}
+// letThrough asks whether the filter rules let the translated packet of one client, and its answer, pass.
+func letThrough(x *Examination, f *Forward) Finding {
+	hook := f.filter()
 	way := x.fate(f.packet)
 	if found := ttlEnds(x, f.packet, "A packet for "+f.askedText()); found.Check != "" {
 		found.Evidence = append(found.Evidence, f.ruleCount())
@@ -31,8 +23,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		if client, ok := othersPass(x, f); ok {
 			other := *f
 			other.packet = client
-			found := stepLetThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
+			found := letThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
 			if found.Severity == SeverityOK {
+				found.partly = true
 				found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client.Src, f.Server, f.packet.Src)
 				found.Evidence = []string{dropperName(o.DroppedBy, way.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy)}
 			}
@@ -52,6 +45,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 		}
 		check := map[bool]string{false: "forward-dropped", true: "input-dropped"}[f.local]
 		return dropped(x, check, f, &way, o, "after the translation")
+	}
+	if way.known && !way.by(f.Rule) {
+		return unknown(fmt.Sprintf("Whether %s lets packets to %s through is not known: no packet was found that the rule sends there.", hook, f.Server), f.ruleCount())
 	}
 	back, ok := answerPasses(x, f)
 	if !ok {
@@ -125,93 +121,4 @@ func (x *Examination) answered(f *Forward) []string {
 		return nil
 	}
 	return []string{seen.String()}
-}
-
-// othersPass finds a client for whom a forward works although it does not for others: one that was answered and
-// would get through today, or one of a network that the filter rules name. The packet is the forward's own, with
-// another source: it comes by the same interface, and is the very one that gets through.
-func othersPass(x *Examination, f *Forward) (evaluate.Packet, bool) {
-	p := f.packet
-	passes := func(client netip.Addr) bool {
-		p.Src = client
-		way := x.fate(p)
-		return client != f.packet.Src && way.arrives()
-	}
-	seen := x.stats.tallyOf(f)
-	for i := range seen.answered {
-		if served := seen.answered[i].ServedBy(); served.Port() != f.Server.Port() {
-			continue // another forward of the same rule
-		}
-		if x.cameBy(f.Link, &seen.answered[i]) && passes(seen.answered[i].Client().Addr()) {
-			return p, true
-		}
-	}
-	for _, n := range x.allowedSources(f.Rule.Family) {
-		s := f.via
-		s.src = n
-		client, ok := x.clientOn(f.Link, s, f.Server.Addr())
-		if !ok || !x.comesBy(client, f.Link) {
-			continue
-		}
-		if passes(client) {
-			return p, true
-		}
-	}
-	for _, client := range strangers {
-		if f.via.src.Any() && f.Rule.Family.Holds(client) && !x.IsLocal(client) && x.comesBy(client, f.Link) && passes(client) {
-			return p, true
-		}
-	}
-	return f.packet, false
-}
-
-// allowedSources are the networks that filter rules let something through from.
-func (x *Examination) allowedSources(family rules.Family) []rules.Net {
-	var nets []rules.Net
-	for _, n := range x.listed.sources {
-		if family.Holds(n.Addr()) {
-			nets = append(nets, rules.NetOf(n))
-		}
-	}
-	for at, r := range x.rulesOf("filter") {
-		lets := r.Target.Kind == rules.Accept || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Return || r.Target.Kind == rules.Goto
-		if lets && at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 32 {
-			nets = append(nets, r.Source)
-		}
-	}
-	return nets
-}
-
-// dropped tells which rule drops a packet of a forward, with the rules that
-// would let it through.
-func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Outcome, when string) Finding {
-	hook := way.hook(o.DroppedBy)
-	if o.DroppedBy.Backend == rules.Native {
-		check = "native-drop"
-	}
-	found := Finding{
-		Check: check, Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{x.dropperText(o.DroppedBy), f.ruleCount()},
-	}
-	what := fmt.Sprintf("the packet to %s", f.Server)
-	switch check {
-	case "answers-dropped":
-		what = fmt.Sprintf("the answer from %s", f.Server)
-	case "dropped-early":
-		what = fmt.Sprintf("a packet for %s", f.askedText())
-	}
-	found.Evidence = append(found.Evidence, x.answered(f)...)
-	found.Sentence = fmt.Sprintf("%s drops %s %s%s.", dropperName(o.DroppedBy, hook), what, when, x.setBy(o.DroppedBy))
-	if check != "dropped-early" {
-		found.Cure, _ = x.letThrough(f)
-	}
-	return uncertain(found, way)
-}
-
-// uncertain makes a warning of an error that nft tables which are not evaluated may keep from happening.
-func uncertain(f Finding, way *fate) Finding {
-	if way.unseen != "" {
-		f.Severity = min(f.Severity, SeverityWarning)
-		f.Sentence += " This is not certain: " + way.doubt() + "."
-	}
-	return f
 }

@@ -3,8 +3,11 @@ package doctor
 import (
 	"fmt"
 	"net/netip"
+	"slices"
+	"strings"
 
 	"nattui/rules"
+	"nattui/rules/evaluate"
 )
 
 // A rule may send to any of several servers, of which the kernel picks one by a hash of both addresses
@@ -16,15 +19,35 @@ func (f *Forward) servers() (rules.Addrs, bool) {
 	return to.Addrs, f.rule.Target.Kind == rules.DNAT && !to.Addrs.IsZero() && !to.Addrs.Single()
 }
 
-// settle names the server that a forward's packet gets.
+// settle names the server that a forward's packet gets, or those of which it gets one that cannot be foreseen: by a map of native
+// nft whose key is a hash, a count or chance.
 func (t *trial) settle(f *Forward) {
-	if _, several := f.servers(); !several {
+	_, several := f.servers()
+	if f.among = nil; !several && f.Rule.Backend != rules.Native {
 		return
 	}
-	if way := t.fate(f.packet); way.known && len(way.Outcomes) == 1 && way.by(f.Rule) && way.Outcomes[0].Dst.Addr.IsValid() {
+	way := t.fate(f.packet)
+	switch {
+	case !way.known || !way.by(f.Rule):
+	case !several:
+		f.among = way.sentTo(f.Rule)
+	case len(way.Outcomes) == 1 && way.Outcomes[0].Dst.Addr.IsValid():
 		f.Server = netip.AddrPortFrom(way.Outcomes[0].Dst.Addr, f.Server.Port())
 		f.local = t.IsLocal(f.Server.Addr())
 	}
+}
+
+// sentTo are the servers that a rule may send the packet to, where these are several.
+func (x *fate) sentTo(by evaluate.RuleRef) (list []netip.AddrPort) {
+	for _, o := range x.Outcomes {
+		if to := o.Dst.AddrPort(); o.DNATBy == by && o.Dst.Certain() && !slices.Contains(list, to) {
+			list = append(list, to)
+		}
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	return list
 }
 
 // How many servers of a rule are looked at, and how many clients are tried for each of them.
@@ -72,8 +95,26 @@ func (f *Forward) serverText() string {
 		}
 		return fmt.Sprintf("one of the ports %s of %s", f.rule.Target.To.Ports.Text("-"), at)
 	}
+	if len(f.among) > 0 {
+		return "one of " + f.amongText()
+	}
 	if !several {
 		return f.Server.String()
 	}
 	return fmt.Sprintf("one of %s, for %s to %s", all, f.packet.Src, f.Server)
+}
+
+// amongText are the servers of which a client gets one that cannot be foreseen.
+func (f *Forward) amongText() string {
+	const most = 4
+	var words []string
+	for i, a := range f.among {
+		if i == most {
+			words = append(words, fmt.Sprintf("%d more", len(f.among)-most))
+			break
+		}
+		words = append(words, a.String())
+	}
+	last := len(words) - 1
+	return strings.Join(words[:last], ", ") + " and " + words[last]
 }

@@ -34,6 +34,9 @@ func follow(x *Examination, f *Forward) []Finding {
 		if found.Check == "" {
 			found.Check = s.name
 		}
+		if found.Check == "let-through" {
+			found = x.withKeptOut(f, found)
+		}
 		found.Subject = f.subject(found.Subject)
 		list = append(list, found)
 		if found.ends() {

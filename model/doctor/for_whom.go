@@ -1,0 +1,213 @@
+package doctor
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"nattui/rules"
+	"nattui/rules/evaluate"
+)
+
+// filter is the chain of the filter table that a forward's packets come to.
+func (f *Forward) filter() string {
+	if f.local {
+		return "INPUT"
+	}
+	return "FORWARD"
+}
+
+// stepLetThrough asks whether the filter rules let translated packets, and their answers, pass: those to each server that clients
+// may be sent to.
+func stepLetThrough(x *Examination, f *Forward) Finding {
+	found := letThrough(x, f)
+	all, several := f.servers()
+	switch {
+	case several:
+		return eachLetThrough(x, f, found, x.otherServers([]Forward{*f}), all.String(), atMost(all, serversExamined+1))
+	case len(f.among) > 0:
+		var others []Forward
+		for _, to := range f.among[1:] {
+			other := *f
+			other.Server, other.local = to, x.IsLocal(to.Addr())
+			others = append(others, other)
+		}
+		return eachLetThrough(x, f, found, others, f.amongText(), len(f.among))
+	}
+	return found
+}
+
+// withKeptOut is the answer that packets are let through, with a client who is kept out all the same.
+func (x *Examination) withKeptOut(f *Forward, found Finding) Finding {
+	if found.Severity != SeverityOK || found.partly {
+		return found
+	}
+	if client, by, ok := keptOut(x, f); ok {
+		found.Sentence = fmt.Sprintf("%s, and not those from %s.", strings.TrimSuffix(found.Sentence, "."), client)
+		found.Evidence = append(found.Evidence, by)
+	}
+	return found
+}
+
+// eachLetThrough asks it of the other servers of a rule that has several, with clients whom the kernel sends there; found is the
+// answer for one. all names them, and n is how many there are.
+func eachLetThrough(x *Examination, f *Forward, found Finding, others []Forward, all string, n int) Finding {
+	each := []Finding{found}
+	for i := range others {
+		each = append(each, letThrough(x, &others[i]))
+	}
+	for _, one := range each {
+		if one.IsProblem() {
+			one.Sentence += fmt.Sprintf(" It is one of several that clients for %s are sent to.", f.askedText())
+		}
+		if one.Severity != SeverityOK {
+			return one
+		}
+	}
+	switch {
+	case n > max(serversExamined, len(each)):
+		return unknown(fmt.Sprintf("Whether %s lets packets to each of %s through is not known: only the first %d servers that clients get were looked at.", f.filter(), all, len(each)), found.Evidence...)
+	case n > len(each):
+		return unknown(fmt.Sprintf("Whether %s lets packets to each of %s through is not known: clients were found only for %d of them.", f.filter(), all, len(each)), found.Evidence...)
+	}
+	found.Sentence = fmt.Sprintf("%s lets packets to each of %s and their answers through.", f.filter(), all)
+	return found
+}
+
+// atMost is how many addresses a range has, or some number if it has more.
+func atMost(all rules.Addrs, most int) int {
+	n := 1
+	for a := all.Lo; n < most && a != all.Hi && a.IsValid(); a = a.Next() {
+		n++
+	}
+	return n
+}
+
+// keptOut finds a client whom the filter rules keep from a forward that others get through: one of a network that a rule names
+// which drops, or a list of native nft. by is what drops its packet.
+func keptOut(x *Examination, f *Forward) (client netip.Addr, by string, ok bool) {
+	p := f.packet
+	for _, n := range x.sourcesNamed(f.Rule.Family) {
+		c, ok := x.clientOf(f, n)
+		if !ok {
+			continue
+		}
+		p.Src = c
+		way := x.brief(p)
+		if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && (o.DNATBy == f.Rule || !o.DNAT) {
+			told := x.told(p)
+			return c, dropperName(o.DroppedBy, told.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy), true
+		}
+	}
+	return client, "", false
+}
+
+// clientOf is a client of a forward with an address in a network, who may come by the forward's interface.
+func (x *Examination) clientOf(f *Forward, in rules.Net) (netip.Addr, bool) {
+	s := f.via
+	s.src = in
+	client, ok := x.clientOn(f.Link, s, f.Server.Addr())
+	return client, ok && (f.via.src.Any() || f.via.src.Contains(client)) && x.comesBy(client, f.Link)
+}
+
+// othersPass finds a client for whom a forward works although it does not for others: one that was answered and
+// would get through today, or one of a network that the filter rules name. The packet is the forward's own, with
+// another source: it comes by the same interface, and is the very one that gets through.
+func othersPass(x *Examination, f *Forward) (evaluate.Packet, bool) {
+	p := f.packet
+	passes := func(client netip.Addr) bool {
+		p.Src = client
+		way := x.fate(p)
+		return client != f.packet.Src && way.leadsTo(f)
+	}
+	seen := x.stats.tallyOf(f)
+	for i := range seen.answered {
+		if served := seen.answered[i].ServedBy(); served.Port() != f.Server.Port() {
+			continue // another forward of the same rule
+		}
+		if x.cameBy(f.Link, &seen.answered[i]) && passes(seen.answered[i].Client().Addr()) {
+			return p, true
+		}
+	}
+	for _, n := range x.allowedSources(f.Rule.Family) {
+		if client, ok := x.clientOf(f, n); ok && passes(client) {
+			return p, true
+		}
+	}
+	for _, client := range strangers {
+		if f.via.src.Any() && f.Rule.Family.Holds(client) && !x.IsLocal(client) && x.comesBy(client, f.Link) && passes(client) {
+			return p, true
+		}
+	}
+	return f.packet, false
+}
+
+// allowedSources are the networks that filter rules let something through from.
+func (x *Examination) allowedSources(family rules.Family) []rules.Net {
+	var nets []rules.Net
+	for _, n := range x.listed.sources {
+		if family.Holds(n.Addr()) {
+			nets = append(nets, rules.NetOf(n))
+		}
+	}
+	for at, r := range x.rulesOf("filter") {
+		lets := r.Target.Kind == rules.Accept || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Return || r.Target.Kind == rules.Goto
+		if lets && at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 32 {
+			nets = append(nets, r.Source)
+		}
+	}
+	return nets
+}
+
+// dropped tells which rule drops a packet of a forward, with the rules that
+// would let it through.
+func dropped(x *Examination, check string, f *Forward, way *fate, o evaluate.Outcome, when string) Finding {
+	hook := way.hook(o.DroppedBy)
+	if o.DroppedBy.Backend == rules.Native {
+		check = "native-drop"
+	}
+	found := Finding{
+		Check: check, Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{x.dropperText(o.DroppedBy), f.ruleCount()},
+	}
+	what := fmt.Sprintf("the packet to %s", f.Server)
+	switch check {
+	case "answers-dropped":
+		what = fmt.Sprintf("the answer from %s", f.Server)
+	case "dropped-early":
+		what = fmt.Sprintf("a packet for %s", f.askedText())
+	}
+	found.Evidence = append(found.Evidence, x.answered(f)...)
+	found.Sentence = fmt.Sprintf("%s drops %s %s%s.", dropperName(o.DroppedBy, hook), what, when, x.setBy(o.DroppedBy))
+	if check != "dropped-early" {
+		found.Cure, _ = x.letThrough(f)
+	}
+	return uncertain(found, way)
+}
+
+// uncertain makes a warning of an error that nft tables which are not evaluated may keep from happening.
+func uncertain(f Finding, way *fate) Finding {
+	if way.unseen != "" {
+		f.Severity = min(f.Severity, SeverityWarning)
+		f.Sentence += " This is not certain: " + way.doubt() + "."
+	}
+	return f
+}
+
+// sourcesNamed are the networks that rules which may drop name, and native filters.
+func (x *Examination) sourcesNamed(family rules.Family) (nets []rules.Net) {
+	for _, n := range x.listed.sources {
+		if family.Holds(n.Addr()) {
+			nets = append(nets, rules.NetOf(n))
+		}
+	}
+	for _, table := range []string{"raw", "mangle", "filter"} {
+		for at, r := range x.rulesOf(table) {
+			drops := closes(r) || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto
+			if drops && at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 64 && !slices.Contains(nets, r.Source) {
+				nets = append(nets, r.Source)
+			}
+		}
+	}
+	return nets
+}

@@ -1,0 +1,60 @@
+package doctor
+
+import (
+	"strings"
+	"testing"
+
+	"nattui/model/facts"
+	"nattui/rules"
+)
+
+// TestLetThroughForWhom holds that a packet by which a forward is called open goes to its server, by its rule, and that those
+// whom the filter keeps out are named.
+func TestLetThroughForWhom(t *testing.T) {
+	const (
+		dnat   = "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination "
+		except = "-A PREROUTING -s 198.51.100.0/24 -j ACCEPT"
+		closed = "-A FORWARD -d 192.168.0.3/32 -p tcp -m tcp --dport 8080 -j DROP"
+	)
+	for name, test := range map[string]struct {
+		nat, filter []string
+		want        Severity
+		says        string
+	}{
+		"some are not translated":      {[]string{except, dnat + "192.168.0.3:8080"}, []string{closed}, SeverityError, "FORWARD 1 drops"},
+		"some are not, the rest is in": {[]string{except, dnat + "192.168.0.2:8080"}, []string{closed}, SeverityOK, ""},
+		"one of several is closed":     {[]string{dnat + "192.168.0.2-192.168.0.3:8080"}, []string{closed}, SeverityError, "one of several"},
+		"all of several are open":      {[]string{dnat + "192.168.0.2-192.168.0.5:8080"}, nil, SeverityOK, "each of 192.168.0.2-192.168.0.5"},
+		"too many to look at":          {[]string{dnat + "192.168.0.2-192.168.0.100:8080"}, nil, SeverityUnknown, "only the first"},
+		"a network is kept out":        {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -j DROP"}, SeverityOK, "not those from 128.66.0.1"},
+		"neighbours are kept out":      {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 203.0.113.0/24 -d 192.168.0.3/32 -j REJECT"}, SeverityOK, "not those from 203.0.113."},
+		"others are kept out":          {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -d 192.168.0.9/32 -j DROP"}, SeverityOK, "its answer through."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			filter := append([]string{"*filter", ":FORWARD ACCEPT [0:0]"}, append(test.filter, "COMMIT", "")...)
+			g := gatewayOf(t, map[rules.Variant]string{nft4: natTable(test.nat...) + strings.Join(filter, "\n")})
+			g.Facts.Neighbours = []facts.Neighbour{}
+			for _, f := range Forwards(g) {
+				found := find(t, follow(examine(g), &f), "let-through", test.want)
+				if !strings.Contains(found.Sentence, test.says) {
+					t.Errorf("%s %s", found.Severity, found.Sentence)
+				}
+			}
+		})
+	}
+}
+
+// find is the finding of a check, or the last one where that has another name as something is wrong.
+func find(t *testing.T, all []Finding, check string, want Severity) Finding {
+	t.Helper()
+	for _, f := range all {
+		if f.Check == check || f.IsProblem() && f.ends() {
+			if f.Severity != want {
+				t.Errorf("%s is %s, %s expected: %s", f.Check, f.Severity, want, f.Sentence)
+			}
+			return f
+		}
+	}
+	t.Fatalf("no %s among %d findings: %v", check, len(all), all)
+	return Finding{}
+}
