@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,7 +99,7 @@ func TestExport(t *testing.T) {
 		s.press("c")
 		s.sees("2 connections written to /tmp/nattui-connections-20260314-023000.csv")
 		rows, err := csv.NewReader(&out).ReadAll()
-		if err != nil || len(rows) != 3 || rows[1][3] != "192.168.0.7" || rows[1][11] != "POSTROUTING 2" {
+		if err != nil || len(rows) != 3 || rows[1][3] != "192.168.0.7" || !slices.Equal(rows[1][11:14], []string{"POSTROUTING 2", "exact", "false"}) {
 			t.Errorf("%s: %v, %v", name, rows, err)
 		}
 		s.press("E", "j")
@@ -111,7 +112,7 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s: %+v, %v", name, first, err)
 		}
 		s.press("esc", "b", "E", "c")
-		if got := out.String(); !strings.HasPrefix(got, "by,name,connections,packets,bytes,rate\nclient,192.168.0.7,2,114,60000,\n") {
+		if got := out.String(); !strings.HasPrefix(got, "by,name,connections,packets,bytes,rate,least\nclient,192.168.0.7,2,114,60000,,\n") {
 			t.Errorf("%s: %s", name, got)
 		}
 	})

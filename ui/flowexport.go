@@ -107,7 +107,7 @@ func (s *flowsScreen) exportedFlows(kind exportKind) func(context.Context, io.Wr
 			return len(sel.Rows), writeCSV(w, flow.CSVColumns(), len(sel.Rows), func(i int) []string {
 				f := &sel.Rows[i].Flow
 				e := source.Explain(f)
-				return f.CSVRow(e.String(), now)
+				return f.CSVRow(e.Columns(), now)
 			})
 		}
 		buffered := bufio.NewWriter(w)
@@ -150,7 +150,7 @@ func (s *flowsScreen) exportedGroups(kind exportKind) func(context.Context, io.W
 	}
 	return func(_ context.Context, w io.Writer) (int, error) {
 		if kind == exportCSV {
-			return len(list), writeCSV(w, []string{"by", "name", "connections", "packets", "bytes", "rate"}, len(list), func(i int) []string { return list[i].row() })
+			return len(list), writeCSV(w, []string{"by", "name", "connections", "packets", "bytes", "rate", "least"}, len(list), func(i int) []string { return list[i].row() })
 		}
 		e := json.NewEncoder(w)
 		for i := range list {
@@ -164,12 +164,12 @@ func (s *flowsScreen) exportedGroups(kind exportKind) func(context.Context, io.W
 
 // row is the group in columns.
 func (g *exportedGroup) row() []string {
-	row := []string{g.By, g.Name, strconv.Itoa(g.Flows), "", "", ""}
+	row := []string{g.By, g.Name, strconv.Itoa(g.Flows), "", "", "", ""}
 	if g.Packets != nil {
 		row[3], row[4] = strconv.FormatUint(*g.Packets, 10), strconv.FormatUint(*g.Bytes, 10)
 	}
 	if g.ByteRate != nil {
-		row[5] = strconv.FormatFloat(*g.ByteRate, 'f', 0, 64)
+		row[5], row[6] = strconv.FormatFloat(*g.ByteRate, 'f', 0, 64), strconv.FormatBool(g.Least)
 	}
 	return row
 }

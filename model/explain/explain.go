@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -431,6 +432,16 @@ func (e Explanation) String() string {
 		return "none"
 	}
 	return text
+}
+
+// Columns tell it in a table of text: the rules, none where no rule has made it and empty where that is not known, how sure that
+// is, and whether an older rule may have made it.
+func (e Explanation) Columns() [3]string {
+	rule := ""
+	if e.Confidence < Stale && e.Confidence != NotAsked {
+		rule = strings.TrimPrefix(e.String(), Ambiguous.String()+" ")
+	}
+	return [3]string{rule, e.Confidence.String(), strconv.FormatBool(e.Older)}
 }
 
 // FirstPacket is the packet that began the flow, as far as the flow tells.

@@ -11,14 +11,14 @@ import (
 // those of its two directions, and what the screens call its ends.
 func CSVColumns() []string {
 	return []string{
-		"proto", "state", "nat", "client", "client_port", "asked", "asked_port", "served_by", "served_port", "seen_as", "seen_port", "rule",
+		"proto", "state", "nat", "client", "client_port", "asked", "asked_port", "served_by", "served_port", "seen_as", "seen_port", "rule", "confidence", "older",
 		"orig_packets", "orig_bytes", "reply_packets", "reply_bytes", "timeout", "mark", "zone", "id", "assured", "seen_reply", "start", "rate",
 	}
 }
 
-// CSVRow is the flow in the columns of CSVColumns; what is not known is empty. rule names the rule that made it, now is the
-// time for which the timeout is told.
-func (f *Flow) CSVRow(rule string, now int64) []string {
+// CSVRow is the flow in the columns of CSVColumns; what is not known is empty. by are the three that tell which rule made it, now
+// is the time for which the timeout is told.
+func (f *Flow) CSVRow(by [3]string, now int64) []string {
 	number := func(n uint64) string { return strconv.FormatUint(n, 10) }
 	row := []string{f.Proto().String(), f.StateName(), f.NAT().String()}
 	for _, e := range [...]netip.AddrPort{f.Client(), f.AskedFor(), f.ServedBy(), f.SeenAs()} {
@@ -28,7 +28,7 @@ func (f *Flow) CSVRow(rule string, now int64) []string {
 		}
 		row = append(row, e.Addr().String(), port)
 	}
-	row = append(row, rule)
+	row = append(row, by[:]...)
 	if f.Counts() {
 		row = append(row, number(f.OrigPackets), number(f.OrigBytes), number(f.ReplyPackets), number(f.ReplyBytes))
 	} else {
