@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,7 +32,7 @@ type topOptions struct {
 
 	grouping flow.GroupBy
 	source   *live.Source
-	named    func(context.Context, netip.Addr) string
+	named    *askedNames
 	asking   bool // see asks
 }
 
@@ -114,7 +113,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 	o.source = live.Follow(ctx, kernel, conntrack.Pages{})
 	o.source.KeepFresh(true)
 	if o.named = nil; o.names {
-		o.named = namer()
+		o.named = newAskedNames(namer())
 	}
 	find := o.source.FindRule
 	if sets, facts, err := readGateway(ctx); err == nil {
@@ -244,11 +243,21 @@ func (o *topOptions) name(ctx context.Context, k *flow.GroupKey) string {
 	case k.By == flow.GroupByRule:
 		return o.source.RuleName(k.Rule)
 	case k.By == flow.GroupByClient && o.named != nil:
-		if name := o.named(ctx, k.Client()); name != "" {
+		if name := o.named.of(ctx, k.Client()).await(ctx); name != "" {
 			return name
 		}
 	}
 	return k.String()
+}
+
+// askNames has the names of groups asked for, and returns the context that ends when they are waited for no longer.
+func (o *topOptions) askNames(ctx context.Context, groups []flow.Group) (patient context.Context, done func()) {
+	for i := range groups {
+		if k := &groups[i].Key; o.named != nil && k.By == flow.GroupByClient {
+			o.named.of(ctx, k.Client())
+		}
+	}
+	return context.WithTimeout(ctx, namesPatience)
 }
 
 // tell is a group with what is known of it.
@@ -277,8 +286,10 @@ func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group
 		fmt.Fprintln(out, table.Head(cols, widths, out.ink.faint))
 	}
 	now := time.Now()
+	patient, done := o.askNames(ctx, groups)
+	defer done()
 	for i := range groups {
-		told := o.tell(ctx, now, &groups[i])
+		told := o.tell(patient, now, &groups[i])
 		switch {
 		case o.json:
 			if err := json.NewEncoder(out).Encode(&told); err != nil {

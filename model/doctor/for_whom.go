@@ -111,6 +111,19 @@ func (x *Examination) clientOf(f *Forward, in rules.Net) (netip.Addr, bool) {
 	return client, ok && (f.via.src.Any() || f.via.src.Contains(client)) && x.comesBy(client, f.Link)
 }
 
+// letsOthers is the answer for a client who gets through, where another's packet is dropped; by is what drops it.
+func letsOthers(x *Examination, f *Forward, client evaluate.Packet, by string) Finding {
+	other := *f
+	other.packet = client
+	found := letThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
+	if found.Severity == SeverityOK {
+		found.partly = true
+		found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", f.filter(), client.Src, f.Server, f.packet.Src)
+		found.Evidence = []string{by}
+	}
+	return found
+}
+
 // othersPass finds a client for whom a forward works although it does not for others: one that was answered and
 // would get through today, or one of a network that the filter rules name. The packet is the forward's own, with
 // another source: it comes by the same interface, and is the very one that gets through.

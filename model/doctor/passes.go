@@ -21,15 +21,7 @@ func letThrough(x *Examination, f *Forward) Finding {
 	}
 	if blocked {
 		if client, ok := othersPass(x, f); ok {
-			other := *f
-			other.packet = client
-			found := letThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
-			if found.Severity == SeverityOK {
-				found.partly = true
-				found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", hook, client.Src, f.Server, f.packet.Src)
-				found.Evidence = []string{dropperName(o.DroppedBy, way.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy)}
-			}
-			return found
+			return letsOthers(x, f, client, dropperName(o.DroppedBy, way.hook(o.DroppedBy))+": "+x.dropperText(o.DroppedBy))
 		}
 		if found, ok := closedOnPurpose(x, f, &way, &o); ok {
 			return found
