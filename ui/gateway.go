@@ -230,15 +230,25 @@ type Unsaved struct {
 	Fewer []string
 	// Unwatched counts the rules that firewalld or ufw removes at each reload, and that nothing puts back then.
 	Unwatched int
+	// Idle says why what is saved is not restored when the host starts, as far as is known, a sentence each.
+	Idle []string
+	// Writes are what a save would write now: files, with what is in them where that is short.
+	Writes []string
 }
 
 // words say what a reboot would do.
 func (d Unsaved) words() string {
+	if d.None() {
+		return "saved, and not restored at boot: " + d.Idle[0]
+	}
 	if d.Lost == d.Rules {
 		return rules.Plural(d.Lost, "rule") + " would be lost at reboot; press w to save " + map[bool]string{true: "it", false: "them"}[d.Lost == 1]
 	}
 	return rules.Plural(d.Rules, "rule") + " would change at reboot; press w to save the running rules"
 }
+
+// Safe reports that what runs is what is there after a reboot.
+func (d Unsaved) Safe() bool { return d.None() && len(d.Idle) == 0 }
 
 // None reports that what runs is what is kept.
 func (d Unsaved) None() bool { return d.Rules == 0 }

@@ -192,6 +192,10 @@ func (s *historyScreen) askSave() {
 		lines = []string{"firewalld or ufw may remove " + rules.Plural(s.drift.Unwatched, "rule") + " of yours when it reloads. The unit nattui-watch.service restores them."}
 		t.Watch = true
 	case s.drifted && s.drift.None():
+		if !s.drift.Safe() {
+			s.say("the rules are already " + s.drift.words())
+			return
+		}
 		s.say("the rules are already saved for reboot")
 		return
 	case len(s.drift.Fewer) > 0:
@@ -200,6 +204,9 @@ func (s *historyScreen) askSave() {
 		t.Fewer = true
 	}
 	lines = append(lines, s.drift.Lines...)
+	for _, file := range s.drift.Writes {
+		lines = append(lines, "writes "+file)
+	}
 	q := newQuestion(s.desk, title, lines, rules.Plan{}, "save")
 	journal := s.gw.Journal
 	q.act = func(terms) tea.Cmd {
@@ -361,7 +368,7 @@ func (s *historyScreen) foot(width, height int) []string {
 	}
 	if s.drifted && s.gw.Journal != nil {
 		style, word := s.look.Good, "all rules are saved for reboot"
-		if !s.drift.None() {
+		if !s.drift.Safe() {
 			style, word = s.look.Attention, "! "+s.drift.words()
 			if s.gw.ReadOnly {
 				word, _, _ = strings.Cut(word, ";")

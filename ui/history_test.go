@@ -279,11 +279,12 @@ func TestConfirmTimeWhereTheOwnConnectionIsMet(t *testing.T) {
 func TestSavingLessAndWatching(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, j := historyStage(t, 80, 24)
-		j.drift = &Unsaved{Rules: 2, Fewer: []string{"/etc/nattui/ipv4.nft holds 2 rules of yours and would hold 0"}}
+		j.drift = &Unsaved{Rules: 2, Fewer: []string{"/etc/nattui/ipv4.nft holds 2 rules of yours and would hold 0"}, Writes: []string{"/etc/sysctl.d/90-nattui.conf: net.ipv4.ip_forward = 1"}}
 		s.press("1", "6", "w")
 		s.sees("Lose rules that are saved?")
 		s.sees("would hold 0")
 		s.sees("nattui restore")
+		s.sees("writes /etc/sysctl.d/90-nattui.conf: net.ipv4.ip_forward = 1")
 		s.agree("y")
 		j.drift = &Unsaved{Unwatched: 3}
 		s.press("1", "6", "w")
@@ -293,6 +294,11 @@ func TestSavingLessAndWatching(t *testing.T) {
 		j.drift = &Unsaved{}
 		s.press("1", "6", "w")
 		s.sees("already saved")
+		j.drift = &Unsaved{Idle: []string{"nothing on this host is known to restore what is saved"}}
+		s.press("1", "6")
+		s.sees("saved, and not restored at boot: nothing on this host is known")
+		s.press("w")
+		s.sees("already saved, and not restored at boot")
 		if got := strings.Join(j.said, ", "); got != "save fewer, save watch" {
 			t.Errorf("the journal was told %q", got)
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"nattui/model/conntrack"
 	"nattui/rules"
@@ -252,7 +253,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	if err != nil {
 		return ui.Unsaved{}, err
 	}
-	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order), Lost: len(d.Running), Fewer: d.Fewer, Unwatched: d.Unwatched}
+	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order), Lost: len(d.Running), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: wordsOf(d.Files)}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {
@@ -267,6 +268,31 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	}
 	shown.Lines = append(append(shown.Lines, d.Idle...), d.Notes...)
 	return shown, nil
+}
+
+// wordsOf names files that a save writes, and what is set in those that set what the kernel does.
+func wordsOf(files []commit.File) (list []string) {
+	for _, f := range files {
+		switch {
+		case f.Remove:
+			list = append(list, f.Path+" no more: it is removed")
+		case strings.HasPrefix(f.Path, "/etc/sysctl.d/"):
+			list = append(list, f.Path+": "+strings.Join(settingsIn(f.New), ", "))
+		default:
+			list = append(list, f.Path)
+		}
+	}
+	return list
+}
+
+// settingsIn are the lines of a file of sysctl.d(5) that set something.
+func settingsIn(text []byte) (lines []string) {
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); strings.Contains(line, "=") && line[0] != '#' && line[0] != ';' {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // driftLines is how many differences are named.

@@ -150,7 +150,11 @@ func ownPath() string {
 
 // tellSaving says what is kept, where, and what is not.
 func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
-	say(w, fmt.Sprintf("your own rules, restored by %s: %d", s.Method, s.Kept))
+	by := "restored by "
+	if strings.HasPrefix(s.Method, "/") { // a directory alone, and no program that reads it
+		by = "kept in "
+	}
+	say(w, fmt.Sprintf("your own rules, %s%s: %d", by, s.Method, s.Kept))
 	for _, owner := range slices.Sorted(maps.Keys(s.Left)) {
 		say(w, fmt.Sprintf("rules of %s, not saved (it makes its own): %d", owner, s.Left[owner]))
 	}

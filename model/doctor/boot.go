@@ -30,7 +30,7 @@ func checkBoot(x *Examination) (list []Finding) {
 	if x.Drift != nil && len(x.Drift.Idle) > 0 {
 		list = append(list, Finding{
 			Check: "not-restored", Severity: SeverityWarning, Subject: x.Drift.By, Evidence: x.Drift.Idle[:min(3, len(x.Drift.Idle))],
-			Sentence: "Rules are saved that would not come back at boot.", Commands: [][]string{{"nattui", "save", "--dry-run"}},
+			Sentence: "Rules are saved that would not come back at boot, as far as is known here.", Commands: [][]string{{"nattui", "save", "--dry-run"}},
 		})
 	}
 	if x.Drift != nil && x.Drift.Unwatched > 0 {

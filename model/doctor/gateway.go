@@ -68,7 +68,7 @@ type BootDrift struct {
 	Unwatched int
 	// Elsewhere are changes in native tables that other files load, and that these do not have.
 	Elsewhere []string
-	// Idle says why what is kept, or a part of it, is not restored when the host starts, a sentence each.
+	// Idle says why what is kept, or a part of it, is not restored when the host starts, as far as is known, a sentence each.
 	Idle []string
 }
 

@@ -29,8 +29,10 @@ type Drift struct {
 	Unwatched int
 	// Elsewhere are changes that no save keeps; see Saving.
 	Elsewhere []string
-	// Idle says why what is saved, or a part of it, is not restored when the host starts, a sentence each.
+	// Idle says why what is saved, or a part of it, is not restored when the host starts as far as is known, a sentence each.
 	Idle []string
+	// Files are what a save would write now.
+	Files []File
 }
 
 // None reports that what runs is what is kept.
@@ -55,7 +57,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 	if err != nil {
 		return Drift{}, err
 	}
-	d := Drift{Method: plan.Method, Notes: plan.Notes, Fewer: plan.Fewer, Elsewhere: plan.Elsewhere, Nothing: true}
+	d := Drift{Method: plan.Method, Notes: plan.Notes, Fewer: plan.Fewer, Elsewhere: plan.Elsewhere, Nothing: true, Files: plan.changed()}
 	if !plan.Watched || hostFiles(c.root).starts("nattui-watch") != started {
 		d.Unwatched = plan.Flushed
 	}
@@ -113,6 +115,9 @@ func (c *Committer) idle(where keeper, nothing bool, standby rules.Backend) (why
 		if n > 0 && !host.there(own) {
 			why = append(why, fmt.Sprintf("%s holds %s, and %s, which would restore them, is %s", k.file, rules.Plural(n, "rule"), k.service, k.why))
 		}
+	}
+	if script := ownDirectory + "/restore"; !nothing && !where.foreign() && !where.unit && !where.rc && !host.starting(script) {
+		why = append(why, fmt.Sprintf("nothing on this host is known to restore what is saved: run %s at boot", script))
 	}
 	if own := "nattui"; !nothing && (where.unit || where.rc) {
 		if s := host.starts(own); s != started {

@@ -121,3 +121,28 @@ func TestIdleManagers(t *testing.T) {
 		}
 	})
 }
+
+// TestNobodyIsKnownToRestore: on a host of which no program is known that restores rules, what is saved is not called safe, until
+// something that is started with the host names the script.
+func TestNobodyIsKnownToRestore(t *testing.T) {
+	onHost(t, []string{"/etc/rc.local"}, func(b *booting) {
+		b.load(ours)
+		b.save()
+		idle := func() string {
+			d, err := b.c.Drift(b.options())
+			if err != nil || !d.None() {
+				b.Fatalf("%+v, %v", d, err)
+			}
+			return strings.Join(d.Idle, "\n")
+		}
+		if why := idle(); !strings.Contains(why, "run /etc/nattui/restore at boot") {
+			b.Errorf("nobody restores: %q", why)
+		}
+		if err := os.WriteFile(filepath.Join(b.root, "/etc/rc.local"), []byte("#!/bin/sh\n/etc/nattui/restore\n"), 0o755); err != nil {
+			b.Fatal(err)
+		}
+		if why := idle(); why != "" {
+			b.Errorf("rc.local restores: %q", why)
+		}
+	})
+}

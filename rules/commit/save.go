@@ -81,8 +81,16 @@ func (e *Fewer) Error() string {
 }
 
 // Changes reports whether saving would change any file.
-func (s Saving) Changes() bool {
-	return slices.ContainsFunc(s.Files, func(f File) bool { return !f.Existed || !bytes.Equal(f.Old, f.New) })
+func (s Saving) Changes() bool { return len(s.changed()) > 0 }
+
+// changed are the files that saving would change.
+func (s Saving) changed() (list []File) {
+	for _, f := range s.Files {
+		if !f.Existed || !bytes.Equal(f.Old, f.New) {
+			list = append(list, f)
+		}
+	}
+	return list
 }
 
 // errOtherNetwork is the error of keeping the rules of a network namespace that is

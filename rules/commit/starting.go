@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -42,6 +43,28 @@ func (h hostFiles) there(name string) bool {
 func (h hostFiles) glob(pattern string) []string {
 	paths, _ := filepath.Glob(h.path(pattern))
 	return paths
+}
+
+// startScripts are where people have programs started with a host that has neither systemd nor OpenRC.
+var startScripts = []string{
+	"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/rc", "/etc/inittab", "/etc/local.d/*.start", "/etc/init.d/*", "/etc/rc.d/*", "/etc/runit/*", "/etc/runit/core-services/*", "/etc/sv/*/run",
+	"/etc/s6/sv/*/run", "/etc/s6/sv/*/up", "/etc/dinit.d/*", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/crontabs/root", "/var/spool/cron/root", "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/network/if-*.d/*",
+}
+
+// starting tells that a file by which programs are started with the host names a script.
+func (h hostFiles) starting(script string) bool {
+	const most = 1 << 20
+	for _, pattern := range startScripts {
+		for _, path := range h.glob(pattern) {
+			if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > most {
+				continue
+			}
+			if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(script)) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // systemd and openrc report which of them starts the host.
