@@ -202,7 +202,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 	if v := s.version(); v != s.calm.version {
 		s.calm.version, s.calm.looks = v, 0
 	}
-	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, Earlier: s.earlier}
+	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, NativeAlone: s.tables.Native, Earlier: s.earlier}
 	if s.gw.Flows != nil {
 		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
 	}
@@ -256,7 +256,7 @@ func gatewayRows(g *doctor.Gateway) []doctorRow {
 			ok.Sentence = "Nothing is wrong as far as could be looked, but " + rules.Plural(n, "answer") + " could not be found."
 		}
 		if g.Facts == nil {
-			ok.Sentence = "The rules alone show no problem; whether the gateway has one is not known."
+			ok.Sentence = doctor.RulesAloneVerdict(found)
 		}
 		rows = append([]doctorRow{{finding: ok}}, rows...)
 	}

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -175,6 +176,10 @@ func (s *rulesScreen) nativeCells(it ruleItem) []table.Cell {
 	cells[ruleColBecomes] = table.Cell{Text: optionalSign(sign, text.Safe(x.Becomes(s.links()))), Style: style}
 	cells[ruleColGraph] = table.Cell{Text: s.rates.graph(it.key, graphCells), Style: look.Accent}
 	cells[ruleColOwner].Text, cells[ruleColComment].Text = it.rule.Owner(it.native), text.Safe(it.rule.Comment)
+	if it.rule.HasUnknown() {
+		cells[ruleColMatch] = table.Cell{Text: indent + "? " + text.Safe(it.rule.Text(it.native, s.links())), Style: look.Attention}
+		cells[ruleColBecomes] = table.Cell{Text: optionalSign("?", cmp.Or(text.Safe(x.Becomes(s.links())), "not known")), Style: look.Attention}
+	}
 	if n, ok := it.rule.Counted(it.native.Table); ok {
 		numbers := look.Text
 		if n.Packets == 0 {

@@ -160,7 +160,7 @@ func (o *doctorOptions) verdict(found []doctor.Finding, forward string) string {
 	case forward != "":
 		return "No problem found with this forward."
 	case slices.ContainsFunc(found, func(f doctor.Finding) bool { return f.Check == "rules-alone" }):
-		return "The rules alone show no problem; whether the gateway has one is not known."
+		return doctor.RulesAloneVerdict(found)
 	case doctor.Unknown(found) > 0:
 		return "Nothing is wrong as far as could be looked; what is marked ? is not known."
 	case len(found) == 0:

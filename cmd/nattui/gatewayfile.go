@@ -146,7 +146,7 @@ func (g *gatewayFile) told() *facts.Facts {
 
 // examined is the recording for the doctor.
 func (g *gatewayFile) examined() *doctor.Gateway {
-	return &doctor.Gateway{Sets: g.sets, Facts: g.told(), Surroundings: g.surroundings()}
+	return &doctor.Gateway{Sets: g.sets, NativeAlone: g.native, Facts: g.told(), Surroundings: g.surroundings()}
 }
 
 // newOpenCommand makes "nattui open"; o says how its screens look.

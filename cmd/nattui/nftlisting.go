@@ -72,11 +72,11 @@ func newReadRulesetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			l := listedText{lines: strings.Split(string(listed), "\n"), links: map[uint32]string{}}
+			l := newListedText(string(listed))
 			if err := l.load(c.Context(), program); err != nil {
 				return err
 			}
-			for _, note := range l.left {
+			if note := l.unreadNote(); note != "" {
 				say(c.ErrOrStderr(), text.Safe(note))
 			}
 			natives.reader.Listed = true
@@ -84,6 +84,7 @@ func newReadRulesetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			l.restore(set)
 			return json.NewEncoder(stdout).Encode(set)
 		},
 	}
@@ -113,9 +114,22 @@ func inEmptyNamespace(ctx context.Context) error {
 
 // listedText is what  nft list ruleset  printed on another machine, while it is loaded here.
 type listedText struct {
-	lines []string
-	links map[uint32]string // those that it names, made here
-	left  []string          // what was left out, and why
+	lines  []string
+	links  map[uint32]string // those that it names, made here
+	places []linePlace       // of the lines
+	unread unreadLines
+}
+
+func newListedText(listed string) *listedText {
+	l := &listedText{lines: strings.Split(listed, "\n"), links: map[uint32]string{}}
+	l.places = placesOf(l.lines)
+	l.unread = unreadLines{original: slices.Clone(l.lines), why: map[int]string{}}
+	for i, place := range l.places {
+		if place.rule {
+			l.lines[i] = l.unread.withoutExtensions(i, l.lines[i], place.ofIPTables)
+		}
+	}
+	return l
 }
 
 // nftComplaint names the place that nft complains of, and why.
@@ -128,7 +142,7 @@ var nftPlace = regexp.MustCompile(`/dev/stdin:(\d+):(\d+)(?:-\d+)?: `)
 const mostListed = 100
 
 // load has the kernel take the text: with the interfaces that it names by their numbers, which only the other machine has, and
-// without the rules that nft prints and does not read, such as those with extensions of iptables.
+// with something in the place of the rules that nft prints and does not read, such as those with extensions of iptables.
 func (l *listedText) load(ctx context.Context, program string) error {
 	for range mostListed {
 		cmd := exec.CommandContext(ctx, program, "-f", "-")
@@ -152,7 +166,7 @@ func (l *listedText) load(ctx context.Context, program string) error {
 
 // mend does something about what nft complains of, if it can.
 func (l *listedText) mend(ctx context.Context, said string) (mended bool, err error) {
-	fresh := map[uint32]string{}
+	fresh, wholly := map[uint32]string{}, map[int]bool{}
 	for _, m := range nftComplaint.FindAllStringSubmatch(said, -1) {
 		at, _ := strconv.Atoi(m[1])
 		from, _ := strconv.Atoi(m[2])
@@ -169,24 +183,14 @@ func (l *listedText) mend(ctx context.Context, said string) (mended bool, err er
 			number := uint32(1000 + len(l.links))
 			l.links[number], fresh[number] = name, name
 			mended = true
-		case strings.HasPrefix(*line, "\t\t") && !strings.HasPrefix(*line, "\t\t\t") && l.inChain(at-1):
-			l.left = append(l.left, fmt.Sprintf("line %d is left out, and rules behind it have lower numbers: nft does not read it: %s: %s", at, m[4], strings.TrimSpace(*line)))
-			*line = ""
-			mended = true
+		case l.places[at-1].rule && braces([]byte(*line)) == 0:
+			if *line = l.unread.whole(at-1, m[4]); !wholly[at] {
+				wholly[at], mended = true, true
+			}
 		}
 	}
 	if len(fresh) > 0 {
 		err = nfnetlink.AddLinks(ctx, fresh)
 	}
 	return mended, err
-}
-
-// inChain tells whether a line stands within a chain.
-func (l *listedText) inChain(at int) bool {
-	for at--; at >= 0; at-- {
-		if line := l.lines[at]; strings.HasPrefix(line, "\t") && !strings.HasPrefix(line, "\t\t") {
-			return strings.HasPrefix(line, "\tchain ")
-		}
-	}
-	return false
 }

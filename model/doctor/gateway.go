@@ -6,6 +6,7 @@ import (
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
+	"nattui/rules/nft"
 )
 
 // Gateway is everything that the doctor looks at: one moment of the gateway, as
@@ -13,6 +14,8 @@ import (
 type Gateway struct {
 	Facts *facts.Facts // nil: the rules are all there is, of which Look alone tells
 	Sets  map[rules.Variant]*rules.Ruleset
+	// NativeAlone are the native tables where the rules are all there is; nil: none, or not known. Else the facts have them.
+	NativeAlone *nft.Ruleset
 	// Unread are variants whose tables could not be read, with the reason; they are not among Sets.
 	Unread map[rules.Variant]string
 	Flows  *flow.Flows

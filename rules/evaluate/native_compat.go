@@ -19,6 +19,10 @@ func (c *ruleCompiler) compat(e nft.Unknown) {
 		c.compatMatch(x)
 	case "target":
 		c.compatTarget(x)
+	case nft.Unread: // it may ask for anything, too
+		const unread = "a part of the rule that cannot be read"
+		c.unknown(unread)
+		c.anything(unread)
 	case "last": // notes when it was met
 	case "osf", "inner", "tunnel": // they load a register, or find nothing to load
 		name := "the expression " + e.Name

@@ -2,11 +2,15 @@ package nft
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
 // Sentence says the rule in words, as rules.Rule does: which packets, and what becomes of them. chain is that which it is in.
 func (r Reading) Sentence(chain string) string {
+	if slices.Contains(r.Unknown, Unread) {
+		return "What this rule matches or does is not known: it cannot be read as nft prints it."
+	}
 	e := r.sort()
 	text := e.subject(r) + e.conditions() + " " + r.outcome(chain, e)
 	text = upper(text) + "."
