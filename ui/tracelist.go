@@ -68,6 +68,8 @@ func (s *traceScreen) mark(r *tracedRow) table.Cell {
 	switch {
 	case r.forecast != "" && !r.agrees:
 		return table.Cell{Text: "!", Style: s.look.Attention}
+	case r.End == traced.TraceLost && r.Bridge != "":
+		return table.Cell{Text: "?", Style: s.look.Attention}
 	case r.End == traced.TraceDropped || r.End == traced.TraceLost:
 		return table.Cell{Text: s.look.Glyphs.Cross, Style: s.look.Broken}
 	}

@@ -65,6 +65,7 @@ func decode(b []byte, own string, name func(index uint32) string) (traced.TraceM
 	if p, ok := packetOf(r.nfproto, r.network, r.transport); ok {
 		p.In, p.Out, p.Mark = name(r.in), name(r.out), r.mark
 		m.Packet = &p
+		m.Constant = constantOf(&p, r.network, r.transport)
 	}
 	// Before the policy the kernel reports a rule without a handle: none matched.
 	met := m.Hop.Kind != traced.HopRule || m.Hop.Handle != 0
@@ -171,4 +172,26 @@ func packetOf(nfproto uint32, network, transport []byte) (traced.TracedPacket, b
 	}
 	p.Src, p.Dst = netip.AddrPortFrom(src, sport), netip.AddrPortFrom(dst, dport)
 	return p, true
+}
+
+// constantOf is what neither NAT nor forwarding changes of a packet's headers, and what tells it from others of its connection;
+// "" where nothing does.
+func constantOf(p *traced.TracedPacket, network, transport []byte) string {
+	b := binary.BigEndian.AppendUint16([]byte{byte(p.Proto)}, p.Length)
+	numbered := false
+	if p.Src.Addr().Is4() {
+		b = append(b, network[4:8]...) // identification, by which alone fragments may be told, and their place
+		numbered = binary.BigEndian.Uint16(network[4:]) != 0
+	} else {
+		b = append(b, network[1]&0x0f, network[2], network[3]) // flow label
+	}
+	switch {
+	case p.Proto == rules.TCP && len(transport) >= 14:
+		b = append(b, transport[4:14]...) // sequence numbers and flags
+	case p.Proto.IsICMP() && len(transport) >= 8:
+		b = append(append(b, transport[:2]...), transport[4:8]...)
+	case !numbered:
+		return ""
+	}
+	return string(b)
 }

@@ -253,6 +253,9 @@ func (t *Trace) deliver(p *traced.Traced) {
 		return
 	}
 	t.rules.resolve(p)
+	if p.End == traced.TraceLost && bridged(p) {
+		p.Bridge = p.First.In
+	}
 	select {
 	case t.packets <- p:
 	case <-t.stopping.Done():

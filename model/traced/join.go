@@ -23,8 +23,9 @@ type TraceJoin struct {
 // tracedUnderway is a packet whose end is not known yet.
 type tracedUnderway struct {
 	Traced
-	connID uint32
-	latest time.Time
+	connID   uint32
+	latest   time.Time
+	constant string
 }
 
 // traceEnds are protocol and ends of a reply that is expected.
@@ -57,11 +58,17 @@ func (j *TraceJoin) Take(m *TraceMessage, now time.Time) *Traced {
 	}
 	p := j.underway[m.ID]
 	if p == nil {
+		p = j.renumbered(m)
+	}
+	if p == nil {
 		return nil // somebody else's trace, or the beginning was lost
 	}
 	p.latest = now
 	if m.Packet != nil {
 		p.Last = *m.Packet
+	}
+	if m.Constant != "" {
+		p.constant = m.Constant
 	}
 	if m.ConnID != 0 {
 		p.connID = m.ConnID
@@ -86,6 +93,32 @@ func (j *TraceJoin) Take(m *TraceMessage, now time.Time) *Traced {
 	return nil
 }
 
+// renumbered finds the packet that goes on under another number, as one does that came by a bridge (Traced.Bridge), where
+// there is one alone that it can be: what is constant of it is the same, and so are its connection, or its ends where the kernel
+// does not tell that.
+func (j *TraceJoin) renumbered(m *TraceMessage) *tracedUnderway {
+	if m.Packet == nil || m.Constant == "" || m.Packet.In == "" {
+		return nil
+	}
+	var found *tracedUnderway
+	var as uint32
+	for id, p := range j.underway {
+		same := p.connID != 0 && p.connID == m.ConnID || (p.connID == 0 || m.ConnID == 0) && p.Last.sameEnds(m.Packet)
+		if !same || p.constant != m.Constant || p.Last.In != m.Packet.In {
+			continue
+		}
+		if found != nil {
+			return nil // either may be it
+		}
+		found, as = p, id
+	}
+	if found != nil {
+		delete(j.underway, as)
+		j.underway[m.ID] = found
+	}
+	return found
+}
+
 // begin takes note of a new packet. One that had the same number has been lost.
 func (j *TraceJoin) begin(m *TraceMessage, now time.Time) (lost *Traced) {
 	if m.Packet == nil {
@@ -101,7 +134,7 @@ func (j *TraceJoin) begin(m *TraceMessage, now time.Time) (lost *Traced) {
 		}
 		lost = j.end(m.ID, TraceLost)
 	}
-	p := &tracedUnderway{Traced: Traced{At: now, First: *m.Packet, Last: *m.Packet}, connID: m.ConnID, latest: now}
+	p := &tracedUnderway{Traced: Traced{At: now, First: *m.Packet, Last: *m.Packet}, connID: m.ConnID, latest: now, constant: m.Constant}
 	if m.Mark == TraceReplyBegins {
 		a := j.answers(m)
 		if a == nil || j.FirstReplies && a.replied {

@@ -25,6 +25,9 @@ type TraceMessage struct {
 	// Packet is the packet as it is here; nil where the kernel has told it already for
 	// this hook.
 	Packet *TracedPacket
+	// Constant is what of its headers no rule of NAT or routing changes: two packets with the same are one and the same, sent
+	// once; "" where its headers do not tell them apart.
+	Constant string
 }
 
 // TraceMark is the meaning of the tracer's own rules.
@@ -151,6 +154,9 @@ type Traced struct {
 	// First and Last are the packet as it came and as it was last seen.
 	First, Last TracedPacket
 	End         TraceEnd
+	// Bridge is the bridge that it came by where the bridge itself has it pass through PREROUTING (br_netfilter): the
+	// kernel numbers a packet by the interface that it came by, which behind that is another one; "" for others.
+	Bridge string
 	// Generation is that of the rules when its way ended (rules.Ruleset.Generation).
 	Generation uint32
 }

@@ -111,6 +111,9 @@ func (t *Traced) Outcome() string {
 		}
 		return s + t.Hops[len(t.Hops)-1].Where()
 	default:
+		if t.Bridge != "" {
+			return "not known" + t.after() + ": the bridge " + t.Bridge + " hands it up as another packet (br_netfilter)"
+		}
 		return "not seen any more" + t.after() + ": routing refused it (no route, forwarding off, reverse path filter), or reports were lost"
 	}
 	if !t.Translated() {
@@ -189,10 +192,10 @@ func addrIn(e evaluate.Endpoint, a netip.Addr) bool { return !e.Addr.IsValid() |
 
 // Forecast compares the packet's way with what the rules say it should be: a sentence,
 // and whether they agree. "" where nothing can be said: the packet belongs to a flow
-// that was there, for which NAT was decided before.
+// that was there, for which NAT was decided before, or what became of it is not known.
 func (t *Traced) Forecast(e *evaluate.Evaluator) (sentence string, agrees bool) {
 	q, ok := t.Question()
-	if !ok || e == nil {
+	if !ok || e == nil || t.End == TraceLost && t.Bridge != "" {
 		return "", false
 	}
 	path, err := e.Evaluate(q)
@@ -220,6 +223,9 @@ func (t *Traced) Brief() string {
 	case TraceLocal:
 		by = " here"
 	case TraceLost:
+		if t.Bridge != "" {
+			return "not known" + t.after() + " (bridge)"
+		}
 		return "not seen" + t.after()
 	default:
 		return t.Outcome()
