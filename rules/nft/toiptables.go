@@ -19,14 +19,10 @@ func (r *Rule) ToIPTables(c *Chain, links Links) (said Said, families []rules.Fa
 		t.lack("chain " + c.Name + ", which is at no place of iptables")
 	}
 	t.words = []string{"-t", table, "-A", chain}
-	families = rules.Families[:]
-	switch t.reading.Family {
-	case IPv4:
-		families = []rules.Family{rules.IPv4}
-	case IPv6:
-		families = []rules.Family{rules.IPv6}
+	if families = familiesOf(r, t.reading); len(families) == 0 {
+		t.lack("IPv4 and IPv6 in one rule, which matches nothing")
 	}
-	t.v6 = t.reading.Family == IPv6
+	t.v6 = slices.Equal(families, []rules.Family{rules.IPv6})
 	for i, a := range t.reading.Asks {
 		if t.limit(a, i == len(t.reading.Asks)-1) {
 			continue
@@ -105,7 +101,11 @@ func (t *telling) ask(a Ask) {
 		return
 	}
 	switch a.What {
-	case "meta nfproto", "meta iiftype":
+	case "meta nfproto", "meta protocol":
+		if _, ok := familyAsked(a); !ok {
+			t.lack(text)
+		}
+	case "meta iiftype":
 		if not || len(values) > 1 {
 			t.lack(text)
 		}

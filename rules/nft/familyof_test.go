@@ -1,0 +1,39 @@
+package nft
+
+import (
+	"slices"
+	"testing"
+
+	"nattui/rules"
+)
+
+// TestFamiliesOf: a rule of an inet table is told for the family that it does something for.
+func TestFamiliesOf(t *testing.T) {
+	c := &Chain{Table: &Table{Family: INet, Name: "gw"}, Name: "pre", Hook: "prerouting", Type: "nat"}
+	family := func(op string, f Family) Exprs {
+		return Exprs{Meta{Key: "nfproto", Reg: 1}, Cmp{Op: op, Reg: 1, Data: []byte{byte(f)}}}
+	}
+	address := Immediate{Into: 1, Data: []byte{10, 0, 0, 1}}
+	four, six := []rules.Family{rules.IPv4}, []rules.Family{rules.IPv6}
+	for name, test := range map[string]struct {
+		exprs Exprs
+		want  []rules.Family
+	}{
+		"dnat ip to":                {Exprs{address, NAT{Family: IPv4, AddrMin: 1}}, four},
+		"snat ip6 to":               {Exprs{Immediate{Into: 1, Data: make([]byte, 16)}, NAT{Family: IPv6, Source: true, AddrMin: 1}}, six},
+		"dnat to a port":            {Exprs{NAT{Family: INet, ProtoMin: 1}}, rules.Families[:]},
+		"masquerade":                {Exprs{Masq{}}, rules.Families[:]},
+		"masquerade of IPv6":        {append(family("eq", IPv6), Masq{}), six},
+		"masquerade of all but it":  {append(family("neq", IPv6), Masq{}), four},
+		"an address of before":      {Exprs{CT{Key: "src_ip", Dir: "original", Reg: 1}, Cmp{Op: "eq", Reg: 1, Data: []byte{10, 0, 0, 1}}}, four},
+		"IPv6 to an IPv4 address":   {append(family("eq", IPv6), address, NAT{Family: IPv4, AddrMin: 1}), nil},
+		"IPv4 to an IPv4 address":   {append(family("eq", IPv4), address, NAT{Family: IPv4, AddrMin: 1}), four},
+		"what is neither, accepted": {Exprs{Immediate{Verdict: &Verdict{Code: Accept}}}, rules.Families[:]},
+	} {
+		r := &Rule{Exprs: test.exprs}
+		said, got := r.ToIPTables(c, nil)
+		if !slices.Equal(got, test.want) || (len(got) == 0) != slices.ContainsFunc(said.Lacks, func(l string) bool { return l == "IPv4 and IPv6 in one rule, which matches nothing" }) {
+			t.Errorf("%s: %v, lacking %q, want %v", name, got, said.Lacks, test.want)
+		}
+	}
+}
