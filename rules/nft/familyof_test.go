@@ -37,3 +37,13 @@ func TestFamiliesOf(t *testing.T) {
 		}
 	}
 }
+
+// TestAddressBeforeTranslation: where the table tells the family, an address of a connection is one, whether or not the rule names
+// its family.
+func TestAddressBeforeTranslation(t *testing.T) {
+	c := &Chain{Table: &Table{Family: IPv4, Name: "nat"}, Name: "pre", Hook: "prerouting", Type: "nat"}
+	r := &Rule{Exprs: Exprs{CT{Key: "dst", Dir: "original", Reg: 1}, Cmp{Op: "eq", Reg: 1, Data: []byte{203, 0, 113, 1}}}}
+	if got := r.Read(c, nil).Text(); got != "ct original ip daddr 203.0.113.1" {
+		t.Errorf("it reads %q", got)
+	}
+}

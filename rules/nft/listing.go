@@ -96,6 +96,15 @@ func xtName(raw []byte) string {
 	return quoted(string(name))
 }
 
+// addressed is an expression that loads an address of the family that the packet has, as one of that family where it is known:
+// iptables-nft and old versions of nft do not name it.
+func (x *listing) addressed(e CT) CT {
+	if suffix := map[string]string{"ip": "_ip", "ip6": "_ip6"}[x.network]; suffix != "" && (e.Key == "src" || e.Key == "dst") {
+		e.Key += suffix
+	}
+	return e
+}
+
 // loaded is what an expression loads from the kernel, and where; nil for others.
 func (x *listing) loaded(e Expr) (Register, *term) {
 	switch e := e.(type) {
@@ -105,7 +114,7 @@ func (x *listing) loaded(e Expr) (Register, *term) {
 		}
 	case CT:
 		if !e.Set {
-			return e.Reg, ctTerm(e)
+			return e.Reg, ctTerm(x.addressed(e))
 		}
 	case Fib:
 		return e.Into, fibTerm(e)
