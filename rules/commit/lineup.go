@@ -10,6 +10,7 @@ import (
 // line and by what it is like, and comes and goes, at a cost that hardly grows with the chain: of ten thousand rules that
 // a plan has added, each is looked for.
 type lineup struct {
+	chain  chainAt
 	blocks []*block
 	n      int
 	lines  map[string][]*ranked // in no order
@@ -29,8 +30,8 @@ type ranked struct {
 	in *block
 }
 
-func lineupOf(list []rules.Rule) *lineup {
-	l := &lineup{n: len(list), lines: make(map[string][]*ranked, len(list))}
+func lineupOf(chain chainAt, list []rules.Rule) *lineup {
+	l := &lineup{chain: chain, n: len(list), lines: make(map[string][]*ranked, len(list))}
 	for part := range slices.Chunk(list, blockSize/2) {
 		b := &block{make([]*ranked, len(part), blockSize)}
 		for i := range part {
@@ -92,10 +93,10 @@ func (l *lineup) alike(r rules.Rule) []int {
 	if l.likes == nil {
 		l.likes = map[string][]*ranked{}
 		for s := range l.all() {
-			l.likes[likeness(s.Rule)] = append(l.likes[likeness(s.Rule)], s)
+			l.likes[l.chain.likeness(s.Rule)] = append(l.likes[l.chain.likeness(s.Rule)], s)
 		}
 	}
-	return l.places(l.likes[likeness(r)])
+	return l.places(l.likes[l.chain.likeness(r)])
 }
 
 // printed are the places of the rules that a print stands for.
@@ -145,7 +146,7 @@ func (l *lineup) insert(place int, r rules.Rule) {
 	}
 	l.lines[r.String()] = append(l.lines[r.String()], s)
 	if l.likes != nil {
-		l.likes[likeness(r)] = append(l.likes[likeness(r)], s)
+		l.likes[l.chain.likeness(r)] = append(l.likes[l.chain.likeness(r)], s)
 	}
 	if l.prints != nil {
 		l.prints[printOf(r)] = append(l.prints[printOf(r)], s)
@@ -161,7 +162,7 @@ func (l *lineup) remove(place int) rules.Rule {
 	}
 	forget(l.lines, s.String(), s)
 	if l.likes != nil {
-		forget(l.likes, likeness(s.Rule), s)
+		forget(l.likes, l.chain.likeness(s.Rule), s)
 	}
 	if l.prints != nil {
 		forget(l.prints, printOf(s.Rule), s)

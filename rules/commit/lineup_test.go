@@ -26,7 +26,7 @@ func TestLineup(t *testing.T) {
 		for range rapid.IntRange(0, 3*blockSize).Draw(t, "length") {
 			list = append(list, rule())
 		}
-		l := lineupOf(list)
+		l := lineupOf(chainAt{}, list)
 		if rapid.Bool().Draw(t, "indexed") && len(list) > 0 {
 			l.alike(list[0])
 			l.printed(printOf(list[0]))
@@ -53,8 +53,8 @@ func TestLineup(t *testing.T) {
 				t.Fatalf("%d: %s at %v and %v instead of %s at %v", i+1, l.line(i+1), l.equal(r.String()), l.printed(printOf(r)), r, equal)
 			}
 		}
-		if len(list) > 0 && len(l.alike(list[0])) != len(list) {
-			t.Fatalf("%d of %d are alike", len(l.alike(list[0])), len(list))
+		if len(list) > 0 && !slices.Equal(l.alike(list[0]), placesOf(list, list[0])) {
+			t.Fatalf("%s is like those at %v", list[0], l.alike(list[0]))
 		}
 	})
 }
@@ -71,7 +71,7 @@ func TestSlot(t *testing.T) {
 		from := rapid.IntRange(1, len(was)).Draw(t, "from")
 		m := mark{Prev: lineAt(was, from-1), Next: lineAt(was, from+1)}
 		m.Before, m.Behind = printsAround(was, from)
-		place, sure := m.slot(lineupOf(now), from)
+		place, sure := m.slot(lineupOf(chainAt{}, now), from)
 		wantPlace, wantSure := m.slotBySearch(now, from)
 		if place != wantPlace || sure != wantSure {
 			t.Fatalf("rule %d of %s goes to %d of %s (%v); it should to %d (%v)", from, lettersOf(was), place, lettersOf(now), sure, wantPlace, wantSure)

@@ -77,8 +77,8 @@ func setOf(all sets, variant rules.Variant) *rules.Ruleset {
 func markOf(c rules.Change, before *rules.Ruleset, count *tally) mark {
 	list := listOf(before, c)
 	made := c.Rule.InChain(c.Chain)
-	m := mark{Count: count.lines[made.String()], Like: count.likes[likeness(made)]}
-	if c.Op == rules.Replace && alike(c.Old, made) {
+	m := mark{Count: count.lines[made.String()], Like: count.likes[count.at.likeness(made)]}
+	if c.Op == rules.Replace && count.at.likeness(c.Old) == count.at.likeness(made) {
 		m.Like-- // it goes
 	}
 	if t, ok := before.Table(c.Table); ok && m.Count > 0 {
@@ -177,12 +177,13 @@ func placesOf(list []rules.Rule, r rules.Rule) []int {
 // change that does not stand, because it was never made or somebody else took it
 // back, needs nothing.
 func wayBack(p rules.Plan, marks []mark, all sets) (back []rules.Change, notes []string) {
-	back, _, notes = wayBackOf(p, marks, all)
+	back, _, notes = wayBackOf(p, marks, all, func(rules.Change, string) {})
 	return back, notes
 }
 
-// wayBackOf is wayBack, and tells for each change which of the plan's it takes back.
-func wayBackOf(p rules.Plan, marks []mark, all sets) (back []rules.Change, of []int, notes []string) {
+// wayBackOf is wayBack, and tells for each change which of the plan's it takes back, and needless those for which nothing is to be
+// done, with the note about each.
+func wayBackOf(p rules.Plan, marks []mark, all sets, needless func(rules.Change, string)) (back []rules.Change, of []int, notes []string) {
 	changes := p.Changes()
 	begun := map[rules.Variant]*present{}
 	for i, c := range slices.Backward(changes) {
@@ -200,6 +201,7 @@ func wayBackOf(p rules.Plan, marks []mark, all sets) (back []rules.Change, of []
 			notes = append(notes, note)
 		}
 		if inv == nil {
+			needless(c, note)
 			continue
 		}
 		if err := now.apply(*inv); err != nil {
@@ -291,10 +293,7 @@ func (m mark) find(c rules.Change, now *present) (at int, ok bool, doubt string)
 	if m.Count > 0 || c.Op == rules.Replace && list.count(c.Old) > 0 {
 		return 0, false, ""
 	}
-	// The kernel may print the rule differently from how it was written, and nattui may
-	// have been killed before it saw how.
-	like := list.alike(made)
-	return best(like, c.At, score), len(like) > m.Like, ""
+	return m.findAlike(c, list, score)
 }
 
 // byHandle picks from the places of equal rules those that the change made. sure is
@@ -382,12 +381,6 @@ func (m mark) beside(list *lineup) []int {
 		all = append(all, list.n+1)
 	}
 	return all
-}
-
-// alike compares what the kernel prints as it was written.
-func alike(a, b rules.Rule) bool {
-	return a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name && a.In == b.In && a.Out == b.Out &&
-		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String() && a.Comment() == b.Comment()
 }
 
 // expectation is the line before which a rule is to be inserted.

@@ -175,24 +175,13 @@ func (c *Committer) undoNatives(ctx context.Context, e *Entry, plan *rules.Plan)
 	if len(back.Notes) > 0 || len(back.Changes) < len(changes) {
 		text := strings.Join(back.Notes, "; ")
 		if text == "" {
-			text = missingNative(changes, now)
+			text = "a part of it is no longer there"
+			if missing := missingNatives(changes, now); len(missing) > 0 {
+				text = missing[0]
+			}
 		}
 		return &Unfit{Conflict: &rules.NativeConflict{Change: changes[0], Found: text}, Text: fmt.Sprintf("change %s cannot be undone: %s", e.ID, text)}
 	}
 	plan.Steps = append(plan.Steps, rules.NativeSteps(back.Changes)...)
 	return nil
-}
-
-// missingNative says which of the changes does not stand.
-func missingNative(changes []rules.NativeChange, now *nft.Ruleset) string {
-	for _, c := range changes {
-		if _, stand := nft.Standing([]rules.NativeChange{c}, now); stand > 0 {
-			continue
-		}
-		if c.Gone {
-			return fmt.Sprintf("what it deleted is there again: %s %s", c.Place(), c.Text)
-		}
-		return fmt.Sprintf("what it added is no longer there: %s %s", c.Place(), c.Text)
-	}
-	return "a part of it is no longer there"
 }

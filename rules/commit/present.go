@@ -50,7 +50,7 @@ func (p *present) chain(c rules.Change) *chainNow {
 func (p *present) list(c rules.Change) *lineup {
 	ch := p.chain(c)
 	if ch.rules == nil {
-		ch.rules = lineupOf(ch.of)
+		ch.rules = lineupOf(p.place(c.Table, c.Chain), ch.of)
 	}
 	return ch.rules
 }

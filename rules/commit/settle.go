@@ -99,8 +99,13 @@ func (c *Committer) watchOver(ctx context.Context, l *lock, e *Entry, end moment
 
 // rollBack rolls back a change and notes why.
 func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string) error {
+	var before []string
 	if e.leaving == "" {
 		c.step("leave")
+		if e.State == Applied && e.begun.Boot == c.clock.Boot() { // else perhaps never made, or gone with the kernel
+			gone, _, _ := c.gone(ctx, e) // what cannot be read now, revert reports
+			before = inShort(gone)
+		}
 		e.leaving = why
 		if err := c.store.append(updateOf(e)); err != nil {
 			c.log.say(err.Error()) // it is rolled back all the same
@@ -111,7 +116,7 @@ func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string)
 	if err != nil {
 		return err
 	}
-	e.State, e.Result, e.leaving = RolledBack, join(join(why, e.Result), strings.Join(notes, "; ")), ""
+	e.State, e.Result, e.leaving = RolledBack, join(join(why, e.Result), strings.Join(append(before, notes...), "; ")), ""
 	e.forgetTimes()
 	c.step("rolled back")
 	c.log.write(e)
@@ -251,7 +256,7 @@ func (c *Committer) revertSingly(ctx context.Context, plan rules.Plan, marks []m
 		if err != nil {
 			return nil, err
 		}
-		back, of, notes := wayBackOf(plan, marks, c.told(ctx, plan, now))
+		back, of, notes := wayBackOf(plan, marks, c.told(ctx, plan, now), func(rules.Change, string) {})
 		notes = append(notes, said...)
 		next := slices.IndexFunc(back, func(b rules.Change) bool { return no[firstCommand(b)] == nil })
 		if next < 0 {

@@ -1,13 +1,12 @@
 package commit
 
-import (
-	"strings"
-
-	"nattui/rules"
-)
+import "nattui/rules"
 
 // tally counts the rules of a chain by their lines, and by what they are alike in.
-type tally struct{ lines, likes map[string]int }
+type tally struct {
+	at           chainAt
+	lines, likes map[string]int
+}
 
 // census holds the tallies of chains while a plan goes through its changes.
 type census map[chainAt]*tally
@@ -27,7 +26,7 @@ func placeOf(c rules.Change) chainAt {
 func (n census) of(s *rules.Ruleset, c rules.Change) *tally {
 	at := placeOf(c)
 	if n[at] == nil {
-		count := &tally{map[string]int{}, map[string]int{}}
+		count := &tally{at, map[string]int{}, map[string]int{}}
 		for _, r := range listOf(s, c) {
 			count.add(r, 1)
 		}
@@ -38,7 +37,7 @@ func (n census) of(s *rules.Ruleset, c rules.Change) *tally {
 
 func (t *tally) add(r rules.Rule, n int) {
 	t.lines[r.String()] += n
-	t.likes[likeness(r)] += n
+	t.likes[t.at.likeness(r)] += n
 }
 
 // take notes a change that was made.
@@ -52,17 +51,4 @@ func (t *tally) take(c rules.Change) {
 		t.add(c.Old.InChain(c.Chain), -1)
 		t.add(c.Rule.InChain(c.Chain), 1)
 	}
-}
-
-// likeness is what two rules have in common that are alike.
-func likeness(r rules.Rule) string {
-	not := func(b bool) string {
-		if b {
-			return "!"
-		}
-		return ""
-	}
-	return strings.Join([]string{
-		r.Target.Kind.Name(), r.Target.Name, not(r.In.Not) + r.In.Name, not(r.Out.Not) + r.Out.Name, r.Source.String(), r.Dest.String(), r.Comment(),
-	}, "\x00")
 }

@@ -231,10 +231,15 @@ func undoConflict(e *Entry, now sets, back []rules.Change, notes []string) error
 	if total := len(e.Plan.Changes()); len(notes) == 0 && total > 1 {
 		notes = []string{fmt.Sprintf("already undone by something else: %d of %s", total-len(back), rules.Plural(total, "change"))}
 	}
-	if more := len(gone) - mostNamed; more > 0 {
-		gone = append(gone[:mostNamed], fmt.Sprintf("and %d more", more))
+	return &Unfit{"change " + e.ID + " can no longer be undone: " + strings.Join(append(notes, inShort(gone)...), "; "), conflict}
+}
+
+// inShort names the first of many.
+func inShort(all []string) []string {
+	if more := len(all) - mostNamed; more > 0 {
+		return append(slices.Clone(all[:mostNamed]), fmt.Sprintf("and %d more", more))
 	}
-	return &Unfit{"change " + e.ID + " can no longer be undone: " + strings.Join(append(notes, gone...), "; "), conflict}
+	return all
 }
 
 // mostNamed is how many changes of one entry are named in a sentence.

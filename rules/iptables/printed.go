@@ -43,7 +43,7 @@ func printedInPlace(want, got []rules.Rule, made map[string]bool, printed map[st
 	}
 	for i, r := range want {
 		as, line := got[i], r.String()
-		if !made[line] || as.Same(r) || !quiet && (!samePlaces(as, r) || slices.ContainsFunc(got, r.Same)) {
+		if !made[line] || as.Same(r) || !quiet && (as.Likeness() != r.Likeness() || slices.ContainsFunc(got, r.Same)) {
 			continue
 		}
 		printed[line] = as
@@ -67,7 +67,7 @@ func printedAmong(want, got []rules.Rule, made map[string]bool, printed map[stri
 		}
 		var as []rules.Rule
 		for _, other := range got {
-			if !meant[other.String()] && samePlaces(other, r) {
+			if !meant[other.String()] && other.Likeness() == r.Likeness() {
 				as = append(as, other)
 			}
 		}
@@ -75,12 +75,6 @@ func printedAmong(want, got []rules.Rule, made map[string]bool, printed map[stri
 			printed[line] = as[0]
 		}
 	}
-}
-
-// samePlaces compares where rules match and what they do, but for the options.
-func samePlaces(a, b rules.Rule) bool {
-	return a.In == b.In && a.Out == b.Out && a.Protocol == b.Protocol && a.Target.Kind == b.Target.Kind && a.Target.Name == b.Target.Name &&
-		a.Source.String() == b.Source.String() && a.Dest.String() == b.Dest.String()
 }
 
 // reprint puts printed lines in place of the ones that were asked for.

@@ -18,6 +18,17 @@ func Standing(changes []rules.NativeChange, now *Ruleset) (made []rules.NativeCh
 	return s.changes, stand
 }
 
+// Missing is those of the changes that do not stand.
+func Missing(changes []rules.NativeChange, now *Ruleset) (missing []rules.NativeChange) {
+	s := standing{changes: slices.Clone(changes), now: now, taken: map[RuleKey]bool{}}
+	for i := range s.changes {
+		if !s.stands(&s.changes[i]) {
+			missing = append(missing, changes[i])
+		}
+	}
+	return missing
+}
+
 // NoneAdded tells whether changes add rules or elements, and none of these is there.
 func NoneAdded(changes []rules.NativeChange, now *Ruleset) bool {
 	added := slices.DeleteFunc(slices.Clone(changes), func(c rules.NativeChange) bool {
