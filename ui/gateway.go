@@ -137,7 +137,9 @@ type Journal interface {
 	RestorePlan(ctx context.Context, snapshot string) (p rules.Plan, notes []string, err error)
 	// Waiting is the change that waits to be confirmed; nil if none does.
 	Waiting() (*JournalEntry, error)
-	Confirm(ctx context.Context, id string) error
+	// Confirm keeps a change. gone says what of it is not in the kernel any more, as others have changed that since; "" for
+	// nothing.
+	Confirm(ctx context.Context, id string) (gone string, err error)
 	Rollback(ctx context.Context, id string) error
 	// UndoPlan is what undoes a settled change on the gateway as it is now; the
 	// error says why it fits no more. Undo does it, by a change of its own.

@@ -467,6 +467,7 @@ func (d *entryDetails) told(width int) []string {
 // settledMsg tells how something about the journal went.
 type settledMsg struct {
 	what       string
+	lost       bool   // something of it is not in the kernel any more
 	rolledBack string // the change that was
 	err        error
 }

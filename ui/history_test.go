@@ -18,6 +18,7 @@ type journal struct {
 	entries []JournalEntry
 	waiting *JournalEntry
 	said    []string
+	gone    string     // what of a change is gone as it is confirmed
 	back    rules.Plan // what undoing would do
 	stuck   error      // why it would not
 	terms   Terms      // of the last undo
@@ -31,9 +32,9 @@ type journal struct {
 func (j *journal) Entries() ([]JournalEntry, error) { return j.entries, nil }
 func (j *journal) Waiting() (*JournalEntry, error)  { return j.waiting, nil }
 
-func (j *journal) Confirm(_ context.Context, id string) error {
+func (j *journal) Confirm(_ context.Context, id string) (string, error) {
 	j.said, j.waiting = append(j.said, "confirm "+id), nil
-	return nil
+	return j.gone, nil
 }
 
 func (j *journal) Rollback(_ context.Context, id string) error {

@@ -205,7 +205,11 @@ func (d *desk) settled(msg settledMsg) tea.Cmd {
 		d.fail(msg.err)
 		return nil
 	}
-	d.sayDone(msg.what)
+	if msg.lost {
+		d.refuse(msg.what)
+	} else {
+		d.sayDone(msg.what)
+	}
 	d.pending = nil // unless the journal says otherwise
 	return d.noteRolledBack(msg.rolledBack)
 }
@@ -216,17 +220,23 @@ func (d *desk) confirm() tea.Cmd {
 }
 
 func (d *desk) rollback() tea.Cmd {
-	return d.settlePending("the rollback", "the change is rolled back", true, Journal.Rollback)
+	return d.settlePending("the rollback", "the change is rolled back", true, func(j Journal, ctx context.Context, id string) (string, error) {
+		return "", j.Rollback(ctx, id)
+	})
 }
 
-func (d *desk) settlePending(task, what string, reverses bool, act func(Journal, context.Context, string) error) tea.Cmd {
+func (d *desk) settlePending(task, what string, reverses bool, act func(Journal, context.Context, string) (gone string, err error)) tea.Cmd {
 	if d.pending == nil || d.gw.Journal == nil {
 		return nil
 	}
 	journal, id := d.gw.Journal, d.pending.id
 	return d.carryOut(task, func(ctx context.Context) (tea.Msg, string) {
-		err := act(journal, ctx, id)
-		msg := settledMsg{what: what, err: err}
+		gone, err := act(journal, ctx, id)
+		what := what
+		if gone != "" {
+			what += ", but " + gone + " (something else has changed it since)"
+		}
+		msg := settledMsg{what: what, lost: gone != "", err: err}
 		if reverses {
 			msg.rolledBack = id
 		}

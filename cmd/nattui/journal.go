@@ -131,7 +131,7 @@ func lookAtJournal(tables *iptables.Host) (ui.Journal, error) {
 var errOnlyLooks = errors.New("read-only: nattui was started with --read-only")
 
 // Confirm is refused, and so is what follows.
-func (lookingJournal) Confirm(context.Context, string) error { return errOnlyLooks }
+func (lookingJournal) Confirm(context.Context, string) (string, error) { return "", errOnlyLooks }
 
 // Rollback is refused.
 func (lookingJournal) Rollback(context.Context, string) error { return errOnlyLooks }
@@ -209,18 +209,18 @@ func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset, native *n
 	return notes, nil
 }
 
-func (s *safeChanges) Confirm(ctx context.Context, id string) error {
+func (s *safeChanges) Confirm(ctx context.Context, id string) (gone string, err error) {
 	e, err := s.committer.Store().Waiting()
 	if err != nil {
-		return err
+		return "", err
 	}
 	if e != nil && (id == "" || e.ID == id) {
 		if p := thoroughProof(ctx, e); p.Lacking != "" {
-			return unproven(p)
+			return "", unproven(p)
 		}
 	}
-	_, err = s.committer.Confirm(ctx, id)
-	return err
+	confirmed, err := s.committer.Confirm(ctx, id)
+	return confirmed.Gone, err
 }
 
 func (s *safeChanges) Rollback(ctx context.Context, id string) error {

@@ -56,6 +56,9 @@ type Entry struct {
 	// Result says what became of it, where there is something to say: the words of
 	// the refusal, why it was rolled back, what of it could not be.
 	Result string
+	// Gone says, of a change that has just been confirmed, what of it is not in the kernel any more as others have changed
+	// that since, or why this is not known; "" for nothing. Result holds it too.
+	Gone string
 	// Undoes is the entry that this one rolls back.
 	Undoes string
 	// Files are what was written for boot.

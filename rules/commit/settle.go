@@ -393,7 +393,7 @@ func (s *Store) choose(j *journal, id string) (*Entry, error) {
 
 // Confirm says that a change may stand. id "" is the one that waits for it. The
 // error is *Absent where none does, also because it came too late. Whether it may be
-// said is for the caller to ask: Entry.Proof.
+// said is for the caller to ask: Entry.Proof. Entry.Gone says what of it others have changed since.
 func (c *Committer) Confirm(ctx context.Context, id string) (Entry, error) {
 	return c.confirm(ctx, id, "")
 }
@@ -405,7 +405,8 @@ func (c *Committer) ConfirmUnproven(ctx context.Context, id, lacking string) (En
 }
 
 func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error) {
-	return c.decide(ctx, id, func(_ *lock, e *Entry) error {
+	gone := ""
+	e, err := c.decide(ctx, id, func(_ *lock, e *Entry) error {
 		switch {
 		case e.State == Confirmed:
 			return nil
@@ -413,7 +414,8 @@ func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error)
 		case !e.Unconfirmed():
 			return &Absent{fmt.Sprintf("change %s is not waiting for confirmation: it is %s%s", e.ID, e.State, inBrackets(e.Result))}
 		}
-		e.State, e.Result = Confirmed, join(e.Result, note)
+		gone = c.goneInWords(ctx, e)
+		e.State, e.Result = Confirmed, join(join(e.Result, note), gone)
 		e.Deadline, e.deadline = time.Time{}, moment{}
 		if err := c.store.append(updateOf(e)); err != nil {
 			return err
@@ -421,6 +423,8 @@ func (c *Committer) confirm(ctx context.Context, id, note string) (Entry, error)
 		c.settled(e)
 		return nil
 	})
+	e.Gone = gone
+	return e, err
 }
 
 // Rollback rolls back a change that waits to be confirmed. id "" is the one that
