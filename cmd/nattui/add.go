@@ -66,6 +66,7 @@ func (o *addOptions) register(c *cobra.Command) {
 	o.variantFlags.registerNative(f, "default: that of the addresses", "default: native where only native rules translate, else that of the iptables command")
 	o.approval.register(f)
 	o.approval.registerTime(f)
+	f.Lookup("for").Usage = "remove the rule after this time, such as 2h; 0 keeps it"
 	o.offerVariants(c)
 	offer(c, "proto", "tcp", "udp", "both", "sctp", "icmp")
 	_ = c.RegisterFlagCompletionFunc("chain", completeChains)

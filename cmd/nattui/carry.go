@@ -39,7 +39,7 @@ func (a *approval) register(flags *pflag.FlagSet) {
 // registerTime adds the flags about how long a change stands.
 func (a *approval) registerTime(flags *pflag.FlagSet) {
 	a.confirm.register(flags)
-	flags.DurationVar(&a.lasts, "for", 0, "remove the rule after this time, such as 2h; 0 keeps it")
+	flags.DurationVar(&a.lasts, "for", 0, "undo the change after this time, such as 2h; 0 keeps it")
 	flags.BoolVar(&a.forget, "forget", false, "then forget the connections that still use the old rules, except your own")
 }
 

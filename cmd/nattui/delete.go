@@ -40,6 +40,7 @@ func newDeleteCommand() *cobra.Command {
 	o.registerPlaces(c)
 	o.approval.register(c.Flags())
 	o.approval.registerTime(c.Flags())
+	c.Flags().Lookup("for").Usage = "bring back what is deleted after this time, such as 2h; 0 leaves it deleted"
 	return c
 }
 

@@ -90,7 +90,9 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 		}
 		p.final, p.options.Final = final.Sentence(), true
 	}
-	p.options.Confirm, err = a.confirm.time(p.blast.Own)
+	if p.options.Confirm, err = a.confirm.time(p.blast.Own); a.lasts > 0 {
+		p.options.Confirm = min(p.options.Confirm, a.lasts)
+	}
 	return &p, err
 }
 
@@ -173,7 +175,7 @@ func (p *prospect) tell(w io.Writer) {
 
 // wayBack says when the change is rolled back, and how not; "" where it stands at once.
 func (p *prospect) wayBack() string {
-	if p.options.Confirm <= 0 {
+	if p.options.Confirm <= 0 || p.options.Confirm == p.options.For { // it goes by then in any case
 		return ""
 	}
 	how := "nattui confirm"

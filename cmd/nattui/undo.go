@@ -114,26 +114,3 @@ func printFiles(w io.Writer, e commit.Entry) error {
 	}
 	return nil
 }
-
-// sayStands tells the id of a change that stands, and until when.
-func sayStands(w io.Writer, e commit.Entry) {
-	line := "change " + e.ID + " is applied"
-	if e.State == commit.Confirmed {
-		line = "change " + e.ID + " is confirmed"
-	}
-	if e.Unconfirmed() {
-		line = fmt.Sprintf("change %s is applied and will be rolled back at %s", e.ID, e.Deadline.Local().Format("15:04:05"))
-		if e.Leashed() {
-			line += ", or when this terminal is closed,"
-		}
-		if len(e.Operators()) > 0 {
-			line += " unless you log in again and run: nattui confirm"
-		} else {
-			line += " unless you run: nattui confirm"
-		}
-	}
-	if e.Result != "" {
-		line += " (" + text.Safe(e.Result) + ")"
-	}
-	say(w, line)
-}

@@ -260,15 +260,6 @@ func (c *Committer) draw(ctx context.Context, wanted source) (drawing, error) {
 	return d, err
 }
 
-func (c *Committer) setTimes(e *Entry, o Options) {
-	if o.Confirm > 0 {
-		e.Deadline, e.deadline = c.clock.Now().Add(o.Confirm), in(c.clock, o.Confirm)
-	}
-	if o.For > 0 {
-		e.Expires, e.expires = c.clock.Now().Add(o.For), in(c.clock, o.For)
-	}
-}
-
 // read takes snapshots of the variants that a plan changes.
 func (c *Committer) read(ctx context.Context, plan rules.Plan) (sets, error) {
 	all := sets{}

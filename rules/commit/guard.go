@@ -236,10 +236,7 @@ func (g *guard) look(ctx context.Context, told bool) (time.Duration, error) {
 	case e.State == Pending:
 		return g.lookForMaker(ctx)
 	}
-	end, why := e.expires, "its time was up"
-	if e.Unconfirmed() {
-		end, why = e.deadline, "it was not confirmed in time"
-	}
+	end, why := e.ending()
 	left := end.left(g.c.clock)
 	switch {
 	case left == 0:

@@ -97,10 +97,8 @@ func (g *guard) markFree() <-chan struct{} {
 
 // due is when the entry is to be rolled back.
 func (g *guard) due() moment {
-	if g.last.Unconfirmed() {
-		return g.last.deadline
-	}
-	return g.last.expires
+	end, _ := g.last.ending()
+	return end
 }
 
 func (g *guard) left() time.Duration { return g.due().left(g.c.clock) }

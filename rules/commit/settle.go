@@ -71,10 +71,9 @@ func (c *Committer) recoverOne(ctx context.Context, l *lock, e *Entry) error {
 	case e.State == Pending:
 		// Whoever makes a change holds the lock until it stands, and we hold it now.
 		return c.rollBack(ctx, l, e, "nattui was killed while applying it")
-	case e.Unconfirmed():
-		return c.watchOver(ctx, l, e, e.deadline, "it was not confirmed in time")
-	case e.temporary():
-		return c.watchOver(ctx, l, e, e.expires, "its time was up")
+	case e.open():
+		end, why := e.ending()
+		return c.watchOver(ctx, l, e, end, why)
 	}
 	return nil
 }
@@ -457,9 +456,11 @@ func (c *Committer) decide(ctx context.Context, id string, then func(*lock, *Ent
 		return Entry{}, err
 	}
 	// A guard that is a moment late has not got the lock yet.
-	if e.State == Applied && !e.deadline.zero() && e.deadline.left(c.clock) == 0 {
-		if err := c.rollBack(ctx, l, e, "it was not confirmed in time"); err != nil {
-			return *e, err
+	if e.State == Applied && !e.deadline.zero() {
+		if end, why := e.ending(); end.left(c.clock) == 0 {
+			if err := c.rollBack(ctx, l, e, why); err != nil {
+				return *e, err
+			}
 		}
 	}
 	return *e, then(l, e)
