@@ -225,9 +225,11 @@ type Parked struct {
 
 // Unsaved is what differs between the rules that run and those saved for reboot.
 type Unsaved struct {
-	Rules int      // how many differ
-	Lost  int      // of these, how many run and are not saved
-	Lines []string // in words
+	Rules int // how many differ
+	Lost  int // of these, how many run and are not saved
+	// Chains counts those that would come, go, have another policy or their rules in another order.
+	Chains int
+	Lines  []string // in words
 	// Fewer says which files would hold fewer rules than they do if they were saved now.
 	Fewer []string
 	// Unwatched counts the rules that firewalld or ufw removes at each reload, and that nothing puts back then.
@@ -243,6 +245,9 @@ func (d Unsaved) words() string {
 	if d.None() {
 		return "saved, and not restored at boot: " + d.Idle[0]
 	}
+	if d.Rules == 0 {
+		return rules.Plural(d.Chains, "chain") + " would change at reboot; press w to save the running rules"
+	}
 	if d.Lost == d.Rules {
 		return rules.Plural(d.Lost, "rule") + " would be lost at reboot; press w to save " + map[bool]string{true: "it", false: "them"}[d.Lost == 1]
 	}
@@ -253,7 +258,7 @@ func (d Unsaved) words() string {
 func (d Unsaved) Safe() bool { return d.None() && len(d.Idle) == 0 }
 
 // None reports that what runs is what is kept.
-func (d Unsaved) None() bool { return d.Rules == 0 }
+func (d Unsaved) None() bool { return d.Rules+d.Chains == 0 }
 
 // Flows is the live flow table and the questions that can be asked about it.
 // All methods but Forget and Details return at once.

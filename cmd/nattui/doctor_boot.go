@@ -74,12 +74,12 @@ func bootDrift(tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) *do
 		return nil
 	}
 	lines := func(list []commit.Drifted) (lines []string) {
-		for _, l := range list {
+		for _, l := range commit.RulesOf(list) {
 			lines = append(lines, l.Table+" "+l.Line)
 		}
 		return lines
 	}
-	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Removed: len(d.Removed), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched, Elsewhere: d.Elsewhere, Idle: d.Idle}
+	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Chains: d.Chains(), Removed: len(commit.RulesOf(d.Removed)), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched, Elsewhere: d.Elsewhere, Idle: d.Idle}
 }
 
 // bootSettings reads the settings that files set at boot, in the order in which

@@ -253,7 +253,8 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	if err != nil {
 		return ui.Unsaved{}, err
 	}
-	shown := ui.Unsaved{Rules: len(d.Running) + len(d.Saved) + len(d.Order), Lost: len(d.Running), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: wordsOf(d.Files)}
+	lost := len(commit.RulesOf(d.Running))
+	shown := ui.Unsaved{Rules: lost + len(commit.RulesOf(d.Saved)), Lost: lost, Chains: len(d.Chains()) + len(d.Order), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: wordsOf(d.Files)}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {
@@ -263,7 +264,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	}
 	add("running, not saved", d.Running)
 	add("saved, not running", d.Saved)
-	if more := shown.Rules - len(shown.Lines); more > 0 && len(shown.Lines) == driftLines {
+	if more := len(d.Running) + len(d.Saved) - len(shown.Lines); more > 0 && len(shown.Lines) == driftLines {
 		shown.Lines = append(shown.Lines, fmt.Sprintf("and %d more", more))
 	}
 	shown.Lines = append(append(shown.Lines, d.Idle...), d.Notes...)

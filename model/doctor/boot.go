@@ -19,13 +19,17 @@ func checkBoot(x *Examination) (list []Finding) {
 	}
 	switch {
 	case x.Drift == nil:
-	case x.Drift.Nothing && len(x.Drift.Gone) > 0:
+	case x.Drift.Nothing && len(x.Drift.Gone)+len(x.Drift.Chains) > 0:
+		lost, evidence := rules.Plural(len(x.Drift.Gone), "rule"), x.Drift.Gone
+		if len(evidence) == 0 {
+			lost, evidence = "the policy or the whole of "+rules.Plural(len(x.Drift.Chains), "chain"), x.Drift.Chains
+		}
 		list = append(list, Finding{
-			Check: "not-saved", Severity: SeverityNote, Subject: x.Drift.By, Evidence: x.Drift.Gone[:min(3, len(x.Drift.Gone))],
-			Sentence: fmt.Sprintf("Nothing is saved for reboot: %s would be lost.", rules.Plural(len(x.Drift.Gone), "rule")), Commands: [][]string{{"nattui", "save"}},
+			Check: "not-saved", Severity: SeverityNote, Subject: x.Drift.By, Evidence: evidence[:min(3, len(evidence))],
+			Sentence: fmt.Sprintf("Nothing is saved for reboot: %s would be lost.", lost), Commands: [][]string{{"nattui", "save"}},
 		})
 	case !x.Drift.Nothing:
-		list = append(list, drifted(x.Drift.By, x.Drift.Gone, x.Drift.Back, x.Drift.Removed, x.Drift.Orders)...)
+		list = append(list, drifted(x.Drift.By, *x.Drift)...)
 	}
 	if x.Drift != nil && len(x.Drift.Idle) > 0 {
 		list = append(list, Finding{
@@ -86,22 +90,23 @@ func savedRules(x *Examination, family rules.Family) (list []Finding) {
 		})
 	}
 	if x.Drift == nil {
-		list = append(list, drifted(file.Path, missing(running, saved), missing(saved, running), 0, 0)...)
+		list = append(list, drifted(file.Path, BootDrift{Gone: missing(running, saved), Back: missing(saved, running)})...)
 	}
 	return list
 }
 
 // drifted tells that other rules boot than run.
-func drifted(by string, lost, back []string, removed, orders int) []Finding {
-	if len(lost)+len(back)+orders == 0 {
+func drifted(by string, d BootDrift) []Finding {
+	lost, back := d.Gone, d.Back
+	if len(lost)+len(back)+len(d.Chains)+d.Orders == 0 {
 		return nil
 	}
 	found := Finding{
 		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
 		Sentence: fmt.Sprintf("At reboot the rules would change: %s would be lost, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
 	}
-	if orders > 0 {
-		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", rules.Plural(orders, "chain"))
+	if d.Orders > 0 {
+		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", rules.Plural(d.Orders, "chain"))
 	}
 	for _, l := range lost[:min(3, len(lost))] {
 		found.Evidence = append(found.Evidence, "runs, not saved: "+l)
@@ -109,11 +114,15 @@ func drifted(by string, lost, back []string, removed, orders int) []Finding {
 	for _, l := range back[:min(3, len(back))] {
 		found.Evidence = append(found.Evidence, "saved, does not run: "+l)
 	}
+	if len(d.Chains) > 0 {
+		found.Sentence += fmt.Sprintf(" %s would come, go or have another policy.", rules.Plural(len(d.Chains), "chain"))
+		found.Evidence = append(found.Evidence, "chains: "+strings.Join(d.Chains[:min(3, len(d.Chains))], ", "))
+	}
 	// What is saved and missing was hardly meant to go, unless a change of nattui has removed it: saving would lose it.
-	if len(back) > removed {
+	if len(back) > d.Removed {
 		found.Commands = append(found.Commands, []string{"nattui", "restore"})
 	}
-	if len(lost)+orders+removed > 0 {
+	if len(lost)+len(d.Chains)+d.Orders+d.Removed > 0 {
 		found.Commands = append(found.Commands, []string{"nattui", "save"})
 	}
 	return []Finding{found}

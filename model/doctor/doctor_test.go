@@ -205,6 +205,9 @@ COMMIT
 		{name: "nothing is saved beside firewalld", check: "not-saved", severity: SeverityNote, subject: "the unit", cure: "nattui save", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Gone: []string{"nat -A POSTROUTING -j ACCEPT"}, Nothing: true, By: "the unit nattui.service"}
 		}},
+		{name: "a policy is not saved", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui save", spoil: func(g *Gateway) {
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Chains: []string{"filter FORWARD"}, By: "the unit nattui.service"}
+		}},
 		{name: "who restores is disabled", check: "not-restored", severity: SeverityWarning, subject: "the unit", cure: "nattui save --dry-run", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{By: "the unit", Idle: []string{"the service nattui, which restores what is saved, is disabled"}}
 		}},

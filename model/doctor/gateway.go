@@ -61,6 +61,8 @@ type BootDrift struct {
 	// Gone are rules that run and would be gone after the next start, Back those
 	// that are kept and do not run; Orders is how many chains stand in another order.
 	Gone, Back []string
+	// Chains are the chains that would come, go or have another policy.
+	Chains []string
 	// Removed is how many of Back a change of nattui has removed since they were kept, so that restoring leaves them out.
 	Removed int
 	Orders  int

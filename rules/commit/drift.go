@@ -47,6 +47,24 @@ type Drifted struct {
 	Line string
 }
 
+// IsRule reports whether it is a rule, and not what a chain is.
+func (d Drifted) IsRule() bool { return d.Line != "" && !strings.HasPrefix(d.Line, ":") }
+
+// RulesOf are those of some differences that are rules.
+func RulesOf(list []Drifted) []Drifted {
+	return slices.DeleteFunc(slices.Clone(list), func(d Drifted) bool { return !d.IsRule() })
+}
+
+// Chains are the chains, each with its table, that would come, go or have another policy at reboot.
+func (d Drift) Chains() (names []string) {
+	for _, x := range slices.Concat(d.Running, d.Saved) {
+		if name := x.Table + " " + x.Chain; !x.IsRule() && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // Drift compares the running rules with what is saved for reboot.
 func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 	plan, err := c.PlanSave(o)
