@@ -1,6 +1,8 @@
 package ui
 
 import (
+	"fmt"
+	"sync/atomic"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -94,6 +96,7 @@ type ruleUsers struct {
 	line    string // the filter line that they were looked up by
 	rows    []flow.Row
 	total   int
+	older   int // further ones that fit the rule, and that an older one may have made
 	known   bool
 	running bool
 	news    bool // connections have changed since
@@ -102,9 +105,10 @@ type ruleUsers struct {
 
 // ruleUsersMsg brings them.
 type ruleUsersMsg struct {
-	line string
-	sel  flow.Selection
-	cost time.Duration
+	line  string
+	sel   flow.Selection
+	older int
+	cost  time.Duration
 }
 
 // usersShown is how many connections of a rule are listed, usersPace how often they are looked up again at most.
@@ -131,22 +135,38 @@ func (u *ruleUsers) want(it ruleItem) tea.Cmd {
 	if line != u.line {
 		u.line, u.rows, u.known = line, nil, false
 	}
+	isOlder, err := s.gw.Flows.FindRule("older")
+	if err != nil {
+		return nil
+	}
 	u.running, u.news = true, false
 	table, now := s.gw.Flows.Table(), s.now.UnixNano()
 	return func() tea.Msg {
 		start := time.Now()
-		sel, err := flow.NewSelector(table).Select(s.ctx, q.Condition(), flow.Sort{By: flow.ColumnBytes, Descending: true}, flow.Window{Limit: usersShown}, now)
-		if err != nil {
-			sel = flow.Selection{}
+		var older atomic.Int64
+		fits := q.Condition()
+		own := func(f *flow.Flow, at int64, kind flow.MessageKind) bool {
+			if !fits(f, at, kind) {
+				return false
+			}
+			is, known := isOlder(f)
+			if is && known {
+				older.Add(1)
+			}
+			return !is
 		}
-		return ruleUsersMsg{line, sel, time.Since(start)}
+		sel, err := flow.NewSelector(table).Select(s.ctx, own, flow.Sort{By: flow.ColumnBytes, Descending: true}, flow.Window{Limit: usersShown}, now)
+		if err != nil {
+			return ruleUsersMsg{line: line, cost: time.Since(start)}
+		}
+		return ruleUsersMsg{line, sel, int(older.Load()), time.Since(start)}
 	}
 }
 
 func (u *ruleUsers) take(msg ruleUsersMsg) {
 	u.running, u.next = false, u.screen.now.Add(max(usersPace, paceOfCost*msg.cost))
 	if msg.line == u.line {
-		u.rows, u.total, u.known = msg.sel.Rows, msg.sel.Total, true
+		u.rows, u.total, u.older, u.known = msg.sel.Rows, msg.sel.Total, msg.older, true
 	}
 }
 
@@ -169,6 +189,11 @@ func (u *ruleUsers) lines(it ruleItem, width int) []string {
 	}
 	if more := u.total - len(u.rows); more > 0 {
 		lines = append(lines, look.Faint.Render("and "+text.Exact(uint64(more))+" more"))
+	}
+	if u.older > 0 {
+		for _, l := range text.Wrap(fmt.Sprintf("%s more that the rule fits: %s.", text.Exact(uint64(u.older)), explain.MadeBefore), width-2, 0) {
+			lines = append(lines, look.Faint.Render(l))
+		}
 	}
 	return lines
 }

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"nattui/model/explain"
 	"nattui/rules"
 )
 
@@ -32,6 +33,24 @@ func TestRuleToItsConnections(t *testing.T) {
 		s.press("1", "down")
 		s.sees("Rule 2 of PREROUTING")
 		s.sees("tcp 198.51.100.9:40001 to 203.0.113.1:8443, served by")
+	})
+}
+
+// What only fits a rule is told apart from what it has made, in its details as in the list.
+func TestRuleAndOlderConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 170, 40, someFlows()...)
+		now := s.kernel.sets
+		without := sets(t, map[rules.Variant]string{v4: strings.Replace(gatewayRules, "--dport 8443", "--dport 8444", 1)})
+		for i, set := range []map[rules.Variant]*rules.Ruleset{without, now} {
+			f.explainer.SetRulesAt(set, gatewayFacts().Host(nil), explain.Read{Rules: clock.Add(time.Duration(i) * time.Hour).UnixNano()})
+			for f.explainer.Work(100) {
+			}
+		}
+		s.press("1", "down")
+		s.sees("Rule 2 of PREROUTING")
+		s.sees("0 connections")
+		s.sees("1 more that the rule fits: another rule may have made it")
 	})
 }
 
