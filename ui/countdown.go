@@ -10,13 +10,13 @@ import (
 // countdown is the choice of how long a change waits to be confirmed.
 type countdown uint8
 
-// The choices, in the order in which one goes through them.
+// The choices, in the order in which one goes through them: who presses the key wants a countdown first of all.
 const (
 	countdownAuto  countdown = iota // only where the operator's own connection may be affected
-	countdownOff                    // never
 	countdownShort                  // always, for so long
 	countdownUsual
 	countdownLong
+	countdownOff // never
 	countdowns
 )
 

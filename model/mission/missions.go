@@ -92,7 +92,7 @@ var missions = []Mission{
 		Title: "Locked out, and back",
 		Goal:  "You reach this gateway's SSH from client, at 203.0.113.1 port 22. Give port 22 to 192.168.0.2:22 with a countdown, see that you are locked out, let it be rolled back, and publish that server at port 2222 instead.",
 		Hints: []string{
-			"Take the wrong step on purpose: publish port 22 to 192.168.0.2:22. Press a in Rules, with Kind DNAT, Protocol tcp, Asked for 203.0.113.1, Port 22, Goes to 192.168.0.2:22; before you apply it, c sets the countdown. Or in a shell on the gateway (nattui lab enter gateway, from another terminal): nattui add dnat --proto tcp --dest 203.0.113.1 --dport 22 --to 192.168.0.2:22 --confirm 10s --yes",
+			"Take the wrong step on purpose: publish port 22 to 192.168.0.2:22. Press a in Rules, with Kind DNAT, Protocol tcp, Asked for 203.0.113.1, Port 22, Goes to 192.168.0.2:22; before you apply it, press c once: a countdown of 30 seconds. Or in a shell on the gateway (nattui lab enter gateway, from another terminal): nattui add dnat --proto tcp --dest 203.0.113.1 --dport 22 --to 192.168.0.2:22 --confirm 10s --yes",
 			"Do not confirm. Send a TCP request from client to 203.0.113.1:22: server2 answers where the gateway did. A real session would be gone, and with it your way to undo this. Wait until the countdown has ended, or press R.",
 			"Then publish what was wanted at another port, with \"Publish a service\" in the guide (3); or in a shell on the gateway (nattui lab enter gateway, from another terminal): nattui guide publish --port 2222 --to 192.168.0.2:22",
 		},
