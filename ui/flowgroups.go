@@ -102,14 +102,14 @@ func (l *groupList) load() tea.Cmd {
 	}
 	l.running, l.skipped = true, false
 	t, q, by, order, now := l.screen.gw.Flows.Table(), l.screen.flowQuery(), l.by, l.order, l.screen.now.UnixNano()
-	counted := l.screen.gw.Flows.Feed().CountedAt
+	feed := l.screen.gw.Flows.Feed()
 	if of := by.String() + " " + q.String(); of != l.talkersOf {
 		l.talkers, l.talkersOf = &flow.Talkers{}, of
 	}
 	talkers := l.talkers
 	return func() tea.Msg {
 		start := time.Now()
-		found, err := talkers.Group(l.screen.ctx, t, q.Condition(), by, order, groupLimit, now, counted)
+		found, err := talkers.Group(l.screen.ctx, t, q.Condition(), by, order, groupLimit, now, &feed)
 		return groupedMsg{by, found, talkers.Span(), err, time.Since(start)}
 	}
 }

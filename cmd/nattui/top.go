@@ -188,13 +188,13 @@ func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 				continue
 			}
 			o.asking = o.asks(q)
-			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano(), feed.CountedAt); err != nil {
+			if err := talkers.Look(ctx, o.source.Table(), q.Condition(), o.grouping, now.UnixNano(), &feed); err != nil {
 				return nil
 			}
 			if now.Before(due) {
 				continue
 			}
-			found, err := talkers.Group(ctx, o.source.Table(), q.Condition(), o.grouping, flow.GroupsByMinute, o.limit, now.UnixNano(), feed.CountedAt)
+			found, err := talkers.Group(ctx, o.source.Table(), q.Condition(), o.grouping, flow.GroupsByMinute, o.limit, now.UnixNano(), &feed)
 			if err != nil {
 				return nil
 			}

@@ -259,6 +259,9 @@ func (f *follower) steps() error {
 			f.losses.last = time.Time{}
 			return nil
 		}
+		if b.End {
+			f.table.state.counted(time.Since(f.round.began))
+		}
 		f.deliver(b)
 		if b.End {
 			f.schedule.note(l.sum, b.Silent)
@@ -303,6 +306,7 @@ func (f *follower) begin(urgent bool) {
 		return
 	}
 	f.round.begin(l, urgent, watch)
+	f.table.state.counting.Store(true)
 	f.passed = false
 	f.schedule.again = false
 	f.table.state.listing.Store(urgent)
@@ -323,4 +327,5 @@ func (f *follower) finish() {
 func (f *follower) endRound() {
 	f.round.end()
 	f.table.state.listing.Store(false)
+	f.table.state.counting.Store(false)
 }

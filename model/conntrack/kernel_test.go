@@ -500,6 +500,43 @@ func TestCountedAt(t *testing.T) {
 	})
 }
 
+// TestCounting: from the first counters of a reading to the last it is told that some are later than the time that is told.
+func TestCounting(t *testing.T) {
+	if lab.Isolate(t) {
+		return
+	}
+	track(t)
+	fill(t, 3000)
+	table := open(t, Options{})
+	table.KeepFresh(true)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	c, err := net.Dial("udp", "127.0.0.1:9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var ended time.Time
+	err = table.Follow(ctx, func(b *flow.Batch) {
+		_, _ = c.Write(make([]byte, 1000))
+		feed := table.Feed()
+		switch listed := len(b.Messages) > 0 && b.Messages[0].Kind == flow.Listed; {
+		case b.End && (feed.Counting || feed.CountedAt <= ended.UnixNano()):
+			t.Errorf("at its end: %+v", feed)
+			cancel()
+		case b.End && !ended.IsZero():
+			cancel()
+		case b.End:
+			ended = time.Now()
+		case listed && !feed.Counting && !ended.IsZero() && feed.CountedAt == table.Feed().CountedAt: // else nothing passes
+			t.Errorf("while it is read: %+v", feed)
+		}
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestWithoutEvents: where events are off the table is still known, by reading it again and again.
 func TestWithoutEvents(t *testing.T) {
 	if lab.Isolate(t) {

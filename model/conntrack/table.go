@@ -110,6 +110,7 @@ func (t *Table) KeepFresh(on bool) {
 type state struct {
 	live, listing, eventsOff atomic.Bool
 	still                    atomic.Bool // no packet has passed since the last round began
+	counting                 atomic.Bool // a round is under way, and has not read all counters
 	events, malformed        atomic.Uint64
 	unread                   atomic.Uint64
 
@@ -141,6 +142,14 @@ func (s *state) miss(events uint64) {
 	s.lastMissed += events
 }
 
+// counted notes that all counters have been read, in so much time. It is told before those who follow hear of the round's end.
+func (s *state) counted(took time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listedAt = time.Now().Add(-took / 2) // some were read sooner, some later
+	s.counting.Store(false)
+}
+
 // listed notes that the whole table has been read. It makes up for what was
 // missed, unless that went on meanwhile.
 func (s *state) listed(took time.Duration, urgent, again bool) {
@@ -148,7 +157,6 @@ func (s *state) listed(took time.Duration, urgent, again bool) {
 	defer s.mu.Unlock()
 	s.listings++
 	now := time.Now()
-	s.listedAt = now.Add(-took / 2) // some were read sooner, some later
 	if urgent {
 		s.roundEnd = time.Time{}
 	} else {
@@ -191,7 +199,7 @@ func (t *Table) Feed() flow.Feed {
 	case s.still.Load():
 		f.CountedAt = time.Now().UnixNano()
 	default:
-		f.CountedAt = s.listedAt.UnixNano()
+		f.CountedAt, f.Counting = s.listedAt.UnixNano(), s.counting.Load()
 	}
 	return f
 }

@@ -38,6 +38,8 @@ type Feed struct {
 	// which they were last read, or now where no packet has passed since, and then it may go back; 0 before the table has
 	// been read once.
 	CountedAt int64
+	// Counting is true while they are read again: those of some flows are known up to a later time then.
+	Counting bool
 	// EventsOff tells that nf_conntrack_events is 0, so that the table is known by
 	// reading it again and again alone.
 	EventsOff bool

@@ -42,16 +42,17 @@ const (
 )
 
 // Look adds up what flows have moved since the look before, at the time now in nanoseconds since 1970, where counters are
-// known up to the time counted (Feed.CountedAt); where that is no later than at the look before it does nothing, as new
-// flows are counted only when they are read. It reads the whole table, as Group does, and keeps 16 bytes a flow. The first
+// known as the feed tells; where that is no further than at the look before, or where they are just being read, it does nothing,
+// as new flows are counted only when they are read. It reads the whole table, as Group does, and keeps 16 bytes a flow. The first
 // look only notes the counters. The error is ctx's.
-func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by GroupBy, now, counted int64) error {
+func (t *Talkers) Look(ctx context.Context, flows *Flows, where Condition, by GroupBy, now int64, feed *Feed) error {
+	counted := feed.CountedAt
 	look, first := talkersLook{from: counted, to: counted, moved: map[GroupKey]uint64{}, lacking: map[GroupKey]bool{}}, len(t.looks) == 0
 	if !first {
 		look.from = t.looks[len(t.looks)-1].to
 	}
 	t.behind = counted < look.from
-	if counted == 0 || !first && counted-look.from < int64(talkersApart) {
+	if counted == 0 || feed.Counting || !first && counted-look.from < int64(talkersApart) {
 		return nil
 	}
 	key := flows.keyOf(by)
@@ -131,8 +132,8 @@ func (t *Talkers) Span() float64 {
 
 // Group looks, and is Flows.Group with how many bytes a second the groups move now and have moved over the last minute, or over
 // what is known of it: also those that have moved something and are no more.
-func (t *Talkers) Group(ctx context.Context, flows *Flows, where Condition, by GroupBy, order GroupOrder, limit int, now, counted int64) (Grouping, error) {
-	if err := t.Look(ctx, flows, where, by, now, counted); err != nil {
+func (t *Talkers) Group(ctx context.Context, flows *Flows, where Condition, by GroupBy, order GroupOrder, limit int, now int64, feed *Feed) (Grouping, error) {
+	if err := t.Look(ctx, flows, where, by, now, feed); err != nil {
 		return Grouping{}, err
 	}
 	groups, err := flows.groups(ctx, where, by, now)
