@@ -264,7 +264,7 @@ func (a *App) keyLabels() []key.Binding {
 	var list []key.Binding
 	switch {
 	case a.searchOpen():
-		return a.labelled(a.search.line.actions().working())
+		return a.labelled(searchKeys().working())
 	case a.typing():
 		more = bind("f1", "more", "f1")
 	}

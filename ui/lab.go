@@ -45,6 +45,8 @@ type bench struct {
 	sending  int             // requests on their way
 	checking bool
 	refused  string // what went wrong, in its own words
+	// drafts are requests that were typed and not sent, by the machine that was to send them.
+	drafts map[string]string
 }
 
 // keptReplies is how many replies the map shows at most.

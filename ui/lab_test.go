@@ -22,6 +22,7 @@ type labValues struct {
 	mission  string
 	progress mission.Progress
 	passes   bool // the goal is reached
+	refuses  bool // the server does
 	sent     []mission.Request
 	moved    string
 }
@@ -58,12 +59,16 @@ func (l *labValues) Send(_ context.Context, r mission.Request) mission.Reply {
 	if r.To.Port() == 9 {
 		return mission.Reply{Request: r, Outcome: mission.Silent, Why: "nothing came back within 3s"}
 	}
+	if l.refuses {
+		return mission.Reply{Request: r, Outcome: mission.Refused, Why: "nothing listens there, or a rule rejects it"}
+	}
 	at := netip.MustParseAddrPort
 	return mission.Reply{Request: r, Outcome: mission.Answered, Server: "server2", At: at("192.168.0.2:8080"), Own: at("203.0.113.10:40000"), Peer: at("192.168.0.1:40000")}
 }
 
 func (l *labValues) Check(context.Context) (mission.Progress, error) {
 	l.progress.Tries++
+	l.progress.At = clock
 	l.progress.Steps = []mission.Step{{Want: "client reaches 203.0.113.1:80, answered by server2", OK: l.passes, Saw: "refused: nothing listens there, or a rule rejects it"}, {Want: "server3 still reaches other web servers", OK: true, Saw: "client answered"}}
 	l.progress.Done = l.progress.Done || l.passes
 	return l.progress, nil
@@ -142,7 +147,7 @@ func TestMission(t *testing.T) {
 	s.golden("mission-tried")
 	l.passes = true
 	s.press("c")
-	s.sees("The goal is reached.")
+	s.sees("The goal was reached at 02:30:00; c checks again.")
 	s.press("esc")
 	s.sees("LAB mission publish ✓ L")
 	s.press("L", "m", "n")
@@ -311,4 +316,55 @@ func TestLabMapBeforeTheGatewayIsKnown(t *testing.T) {
 	s.send(tea.WindowSizeMsg{Width: 80, Height: 24})
 	s.press("L", "enter")
 	s.sees("from client  tcp ")
+}
+
+// What is typed and not sent is kept for each machine.
+func TestLabKeepsDrafts(t *testing.T) {
+	s, l := labStage(t, 80, 24, "", gatewayRules)
+	s.press("L", "enter", "ctrl+u")
+	s.write("udp 9.9.9.9:1")
+	s.press("esc", "enter")
+	s.sees("from client  udp 9.9.9.9:1")
+	s.press("down")
+	s.lacks("9.9.9.9")
+	s.press("up")
+	s.sees("from client  udp 9.9.9.9:1")
+	s.press("ctrl+z")
+	s.sees("from client  tcp 203.0.113.1:80") // the usual one
+	s.press("esc", "esc", "L", "enter", "ctrl+u")
+	s.write("udp 9.9.9.9:1")
+	s.press("esc", "esc", "L", "enter", "enter")
+	if len(l.sent) != 1 || l.sent[0].To.String() != "9.9.9.9:1" {
+		t.Errorf("sent %v", l.sent)
+	}
+}
+
+// The choice of another lab and the map are searched like every list, and enter leaves the line before it begins anything.
+func TestLabListsAreSearched(t *testing.T) {
+	s, l := labStage(t, 80, 24, "", gatewayRules)
+	s.press("L", "/")
+	s.write("server3")
+	s.press("enter", "enter")
+	s.sees("from server3")
+	s.press("esc", "esc", "o", "/")
+	s.write("hairpin")
+	s.press("enter")
+	if l.moved != "" {
+		t.Fatalf("enter on the search line begins %q", l.moved)
+	}
+	s.press("enter")
+	if l.moved != "hairpin" {
+		t.Errorf("begins %q", l.moved)
+	}
+}
+
+// A mission that was reached once is told with its time, on another day with its date.
+func TestMissionSaysWhenItWasChecked(t *testing.T) {
+	s, l := labStage(t, 80, 24, "publish", bareRules)
+	l.passes = true
+	s.press("c")
+	s.sees("The goal was reached at 02:30:00; c checks again.")
+	l.progress.At = clock.AddDate(0, 0, -1)
+	s.press("esc", "L", "m")
+	s.sees("The goal was reached at 2026-03-13 02:30:00; c checks again.")
 }

@@ -110,6 +110,24 @@ func (m *labMap) begin() {
 	}
 	m.typing, m.refused = true, ""
 	m.input.offer(m.usual(h))
+	if draft, ok := m.bench.drafts[h.Name]; ok {
+		m.input.set(draft) // ctrl+z brings the usual one back
+	}
+}
+
+// keep keeps what is typed until it is sent, wherever one goes in between.
+func (m *labMap) keep() {
+	h := m.current()
+	if h == nil {
+		return
+	}
+	if m.bench.drafts == nil {
+		m.bench.drafts = map[string]string{}
+	}
+	m.bench.drafts[h.Name] = m.input.Value()
+	if typed := strings.TrimSpace(m.input.Value()); typed == "" || typed == m.usual(h) {
+		delete(m.bench.drafts, h.Name)
+	}
 }
 
 // usual is what was sent from a machine last, or else something that has to pass the gateway.
@@ -148,6 +166,7 @@ func (m *labMap) sendTyped() tea.Cmd {
 		return nil
 	}
 	m.refused = ""
+	delete(m.bench.drafts, h.Name)
 	return m.sendThis(r)
 }
 
@@ -167,6 +186,7 @@ func (m *labMap) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 	}
 	m.refused = ""
 	m.input.press(k)
+	m.keep()
 	return nil, true
 }
 
@@ -176,6 +196,7 @@ func (m *labMap) Takes() intake { return intake{line: m.typing, what: "the reque
 // Paste types what was pasted.
 func (m *labMap) Paste(s string) tea.Cmd {
 	m.input.paste(s)
+	m.keep()
 	return nil
 }
 

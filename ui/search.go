@@ -35,6 +35,11 @@ type search struct {
 // searchedAtTimes is a list with which there is not always something to look through.
 type searchedAtTimes interface{ Searchable() bool }
 
+// searchKeys are the keys of the line; the line itself takes them. Unlike a filter it hides nothing.
+func searchKeys() keyTable {
+	return keyTable{elsewhere(bind("enter", "keep the hit")), elsewhere(bind("↑/↓", "earlier")), elsewhere(bind("esc", "end the search"))}
+}
+
 // searching is the list that can be searched now.
 func (a *App) searching() (searched, bool) {
 	s, ok := a.input().(searched)
@@ -229,15 +234,35 @@ func (s *rulesScreen) AtHit() bool {
 
 func (s *flowsScreen) FilterText() string { return s.filter.text() }
 
-// SearchLines are the intentions.
+// Searchable tells that the list or the plan is shown, and not a question or the page that waits.
+func (s *guideScreen) Searchable() bool { return s.asked == nil || s.proof == nil && s.ready }
+
+// SearchLines are the intentions, or the lines of the plan.
 func (s *guideScreen) SearchLines() (lines []string) {
+	if s.asked != nil {
+		for _, l := range s.plan {
+			lines = append(lines, ansi.Strip(l))
+		}
+		return lines
+	}
 	for _, i := range intentions {
 		lines = append(lines, i.name+" "+i.what)
 	}
 	return lines
 }
-func (s *guideScreen) SearchAt() int { return s.at }
+
+func (s *guideScreen) SearchAt() int {
+	if s.asked != nil {
+		return s.scroll
+	}
+	return s.at
+}
+
 func (s *guideScreen) SearchTo(row int) tea.Cmd {
+	if s.asked != nil {
+		s.scrollBy(row - s.scroll)
+		return nil
+	}
 	s.at = row
 	return nil
 }
@@ -313,6 +338,36 @@ func (s *switches) SearchLines() (lines []string) {
 func (s *switches) SearchAt() int { return s.cursor.Index() }
 func (s *switches) SearchTo(row int) tea.Cmd {
 	s.move(row - s.cursor.Index())
+	return nil
+}
+
+// SearchLines are the missions and scenarios.
+func (c *labChoice) SearchLines() (lines []string) {
+	for i := range c.list {
+		lines = append(lines, c.list[i].name+" "+c.list[i].title)
+	}
+	return lines
+}
+func (c *labChoice) SearchAt() int { return c.cursor.Index() }
+func (c *labChoice) SearchTo(row int) tea.Cmd {
+	c.move(row - c.cursor.Index())
+	return nil
+}
+
+// Searchable tells that no request is typed.
+func (m *labMap) Searchable() bool { return !m.typing && len(m.bench.hosts) > 0 }
+
+// SearchLines are the machines.
+func (m *labMap) SearchLines() (lines []string) {
+	for i := range m.bench.hosts {
+		h := &m.bench.hosts[i]
+		lines = append(lines, strings.Join([]string{h.Name, m.addressesOf(h), listens(h, m.family)}, " "))
+	}
+	return lines
+}
+func (m *labMap) SearchAt() int { return m.cursor.Index() }
+func (m *labMap) SearchTo(row int) tea.Cmd {
+	m.move(row - m.cursor.Index())
 	return nil
 }
 
