@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -134,9 +135,9 @@ func (b *missionBox) told(width int) []string {
 	case b.bench.checking:
 		add(b.look.Attention, "sending the packets that show it…")
 	case p.Done && p.Reached():
-		add(b.look.Good.Bold(true), "The goal is reached.")
+		add(b.look.Good.Bold(true), "The goal was reached"+b.checked(p.At)+"; "+keyCheck.Help().Key+" checks again.")
 	case len(p.Steps) > 0:
-		add(b.look.Attention, "Not reached yet, as the latest packets show:")
+		add(b.look.Attention, "Not reached yet, as the packets showed"+b.checked(p.At)+"; "+keyCheck.Help().Key+" checks again:")
 	default:
 		add(b.look.Faint, "c sends the packets that show whether it is reached. Close this box and work as you like: any solution counts. L brings the map, and m there this box again.")
 	}
@@ -154,6 +155,17 @@ func (b *missionBox) told(width int) []string {
 		}
 	}
 	return lines
+}
+
+// checked is when the goal was checked last, as a part of a sentence: rules may have changed since.
+func (b *missionBox) checked(at time.Time) string {
+	switch at = at.In(b.now.Location()); {
+	case at.IsZero():
+		return ""
+	case at.Format(time.DateOnly) != b.now.Format(time.DateOnly):
+		return " at " + at.Format(time.DateTime)
+	}
+	return " at " + at.Format(time.TimeOnly)
 }
 
 func (b *missionBox) stepLines(s mission.Step, width int) []string {

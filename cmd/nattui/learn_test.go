@@ -175,7 +175,7 @@ func TestLearnOnTheScreens(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	w.press("c")
-	w.sees("The goal is reached.")
+	w.sees("The goal was reached at ")
 	w.sees("LAB mission publish ✓ L")
 	w.press("n")
 	w.sees("LAB mission return-path L")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -72,7 +73,7 @@ func (s *Session) Check(ctx context.Context) (mission.Progress, error) {
 		return mission.Progress{}, err
 	}
 	return note(s.at.Mission, func(p *mission.Progress) {
-		p.Steps, p.Tries = steps, p.Tries+1
+		p.Steps, p.At, p.Tries = steps, time.Now(), p.Tries+1
 		p.Done = p.Done || p.Reached()
 	})
 }

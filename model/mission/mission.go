@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Mission is something to learn in the lab: a gateway with a fault or a wish, and a goal that traffic shows to be reached.
@@ -33,8 +34,9 @@ type Progress struct {
 	Tries int `json:"tries"`
 	// Done is set once the goal was reached, and stays.
 	Done bool `json:"done"`
-	// Steps are what the latest check has seen; nil before the first.
-	Steps []Step `json:"steps,omitempty"`
+	// Steps are what the latest check has seen; nil before the first. At is when that was; zero where nobody noted it.
+	Steps []Step    `json:"steps,omitempty"`
+	At    time.Time `json:"at,omitzero"`
 }
 
 // Reached tells whether the latest check has seen the whole goal.
