@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"net/netip"
-	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -29,8 +27,8 @@ type doctorScreen struct {
 	cursor table.Cursor[string]
 	// follows is the forward whose way is shown; nil shows the whole gateway.
 	follows *doctor.Forward
-	// probed is what its server said when it was asked; probing while it is.
-	probed  map[netip.AddrPort]doctor.Probe
+	// results are what servers said when they were asked; probing while one is.
+	results testResults
 	probing bool
 	before  table.Cursor[string] // where the cursor was on the whole gateway
 	sent    *sentPacket          // the packet of a forward that was sent from here, in the lab
@@ -116,12 +114,6 @@ func sameRows(a, b []doctorRow) bool {
 	})
 }
 
-// sameNetwork tells whether two looks at the host found the same settings, links, addresses, routes and listeners.
-func sameNetwork(a, b *facts.Facts) bool {
-	return a.Settings.Equal(&b.Settings) && reflect.DeepEqual(a.Links, b.Links) && reflect.DeepEqual(a.Addresses, b.Addresses) &&
-		reflect.DeepEqual(a.Routes, b.Routes) && reflect.DeepEqual(a.Listeners, b.Listeners)
-}
-
 // doctorDueMsg says that it is time to look again.
 type doctorDueMsg struct{}
 
@@ -142,6 +134,7 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 		return s.live()
 	case tablesMsg:
 		if msg.Changed {
+			s.results.forget()
 			s.next = time.Time{}
 		}
 		return s.live()
@@ -149,6 +142,7 @@ func (s *doctorScreen) Receive(msg tea.Msg) tea.Cmd {
 		if s.asked || s.looked == nil || !sameNetwork(s.looked, msg.Facts) {
 			s.asked, s.next = false, time.Time{}
 		}
+		s.results.changed(s.looked, msg.Facts)
 		s.looked = msg.Facts
 		return s.live()
 	case againMsg:
@@ -202,12 +196,9 @@ func (s *doctorScreen) examine() tea.Cmd {
 	if v := s.version(); v != s.calm.version {
 		s.calm.version, s.calm.looks = v, 0
 	}
-	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, NativeAlone: s.tables.Native, Earlier: s.earlier}
+	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, NativeAlone: s.tables.Native, Earlier: s.earlier, Probes: s.results.probes, Tries: s.results.tries}
 	if s.gw.Flows != nil {
 		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
-	}
-	if s.follows != nil {
-		g.Probes = s.probed
 	}
 	generation, follows, surroundings, native := s.generation, s.follows, s.gw.Surroundings, s.tables.Native
 	return func() tea.Msg {
@@ -338,10 +329,10 @@ func (s *doctorScreen) found(msg examinedMsg) tea.Cmd {
 	return nil
 }
 
-// failure is the row of the step that fails, or the first.
+// failure is the row of the step that fails, else of one that is not known, or the first.
 func (s *doctorScreen) failure() int {
-	for i := range s.rows {
-		if s.rows[i].finding.IsProblem() {
+	for _, is := range []func(*doctor.Finding) bool{(*doctor.Finding).IsProblem, func(f *doctor.Finding) bool { return f.Severity == doctor.SeverityUnknown }} {
+		if i := slices.IndexFunc(s.rows, func(r doctorRow) bool { return is(&r.finding) }); i >= 0 {
 			return i
 		}
 	}
@@ -361,7 +352,6 @@ func (s *doctorScreen) current() (*doctorRow, bool) {
 // turn looks at one forward, or at the whole gateway again.
 func (s *doctorScreen) turn(f *doctor.Forward) {
 	s.follows, s.rows, s.examined, s.led = f, nil, false, false
-	s.probed, s.probing = nil, false
 	if f == nil {
 		s.rows, s.examined = s.whole, true
 	}

@@ -65,20 +65,6 @@ func TestDoctorScreen(t *testing.T) {
 	}
 }
 
-// TestDoctorSaysWhenItLooked: once nothing changes and examinations are rare, the heading has the time of the last one.
-func TestDoctorSaysWhenItLooked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		s := doctorStage(t, 80, 24, brokenRules)
-		if strings.Contains(s.screen(), "findings at") {
-			t.Errorf("the first examination says when it was:\n%s", s.screen())
-		}
-		time.Sleep(2 * doctorPace)
-		s.send(doctorDueMsg{})
-		s.refresh()
-		s.sees("5 findings at 02:30:")
-	})
-}
-
 // TestDoctorLooksAgainAfterNews: what changed while an examination was under way is looked at soon after it, however long
 // the rest would be.
 func TestDoctorLooksAgainAfterNews(t *testing.T) {
@@ -318,4 +304,88 @@ func TestDoctorRestsWhileNothingHappens(t *testing.T) {
 	if got := c.note(true, 0, clock, 20*time.Millisecond); got != doctorCalmShare*20*time.Millisecond {
 		t.Errorf("the same again is followed by a rest of %v", got)
 	}
+}
+
+// What a test of the server proved counts with its time, in the steps, the list and the head, until rules, links or the server
+// change.
+func TestDoctorRemembersItsTest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 100, 30, soundRules)
+		s.app.gw.Probe = func(context.Context, netip.AddrPort) doctor.Probe {
+			return doctor.Probe{Refused: true, Why: "connection refused"}
+		}
+		ask := func() {
+			s.press("G", "p")
+			s.agree("y")
+			s.sees("refuses connections (tested at 02:30:00)")
+			s.press("esc")
+			s.sees("error    PREROUTING 1  192.168.0.2:8080 refuses connections (tested at 02:30:00)")
+			s.sees("error    PREROUTING 1  tcp 203.0.113.1:80")
+			s.lacks("No problems found")
+			s.press("G", "enter")
+			s.sees("server-refuses")
+			s.sees("(tested at 02:30:00)")
+			s.press("esc")
+		}
+		for name, change := range map[string]func(){
+			"rules": func() { s.tables(true) },
+			"links": func() {
+				f := gatewayFacts()
+				f.Addresses[0].Prefix = netip.MustParsePrefix("203.0.113.9/24")
+				s.send(factsMsg{f})
+			},
+			"server": func() {
+				for _, mac := range []string{"02:00:00:00:00:02", "02:00:00:00:00:12"} {
+					f := gatewayFacts()
+					f.Neighbours[0].MAC = mac
+					s.send(factsMsg{f})
+				}
+			},
+		} {
+			s.send(factsMsg{gatewayFacts()})
+			ask()
+			s.tables(false)
+			s.sees("(tested at 02:30:00)")
+			change()
+			if strings.Contains(s.screen(), "(tested at") {
+				t.Errorf("%s changed, and the result still counts:\n%s", name, s.screen())
+			}
+		}
+	})
+}
+
+// What came back of a packet that was sent from the doctor counts as well.
+func TestDoctorRemembersWhatItSent(t *testing.T) {
+	s, l := labStage(t, 100, 30, "", soundRules)
+	s.press("4", "G")
+	s.sees("unseen")
+	s.press("s")
+	s.sees("ok       PREROUTING 1")
+	s.press("enter")
+	s.sees("192.168.0.2:8080 answered client at 02:30:00")
+	l.refuses = true
+	s.press("s")
+	s.sees("server-refuses")
+	s.sees("client was refused at 02:30:00")
+	s.press("esc")
+	s.sees("error    PREROUTING 1  client was refused at 02:30:00")
+	s.lacks("No problems found")
+	s.tables(true)
+	s.lacks("refused")
+}
+
+// TestDoctorHeadStays: while nothing changes the heading is the same but for its time, however often connections change.
+func TestDoctorHeadStays(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		s.sees("5 findings at 02:30:00")
+		d := s.app.screens[3].(*doctorScreen)
+		for range 3 {
+			d.calm.looks = 0 // as a new connection does
+			s.sees("5 findings at 02:30:")
+			time.Sleep(2 * doctorPace)
+			s.send(doctorDueMsg{})
+			s.sees("5 findings at 02:30:")
+		}
+	})
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -39,7 +40,7 @@ func (s *doctorScreen) list(width, height int) []string {
 	for i := range sentences {
 		sentences[i] = text.Safe(s.rows[from+i].finding.Sentence)
 	}
-	for k, told := range s.unfold(sentences, s.cursor.Index()-from, widths[2], s.listRoom(sentences, widths[2], height)) {
+	for k, told := range s.unfold(sentences, s.urgent(from, to), widths[2], s.listRoom(sentences, widths[2], height)) {
 		i := from + k
 		r := &s.rows[i]
 		if head := s.headOf(i); i == from || r.head != "" {
@@ -58,6 +59,22 @@ func (s *doctorScreen) list(width, height int) []string {
 		}
 	}
 	return lines
+}
+
+// urgent are the rows in sight that are told whole first, counted from the first of them: what is wrong or not known, then notes,
+// and then what is under the cursor.
+func (s *doctorScreen) urgent(from, to int) (order []int) {
+	for _, of := range [][]doctor.Severity{{doctor.SeverityError}, {doctor.SeverityWarning, doctor.SeverityUnknown}, {doctor.SeverityNote}} {
+		for i := from; i < to; i++ {
+			if slices.Contains(of, s.rows[i].finding.Severity) {
+				order = append(order, i-from)
+			}
+		}
+	}
+	if at := s.cursor.Index(); at >= from && at < to && !slices.Contains(order, at-from) {
+		order = append(order, at-from)
+	}
+	return order
 }
 
 // heads is how many headings the list has.
@@ -109,9 +126,10 @@ func (s *doctorScreen) inSight(row int, head string, from, to int) string {
 	return sight + rules.Plural(end-first, nounOf(head))
 }
 
-// when adds to the heading of findings when they were found, where nothing changes and that is some time ago.
+// when adds to the heading of findings when they were looked for last: always, or the heading would be another one whenever a
+// connection begins.
 func (s *doctorScreen) when(head string, r *doctorRow) string {
-	if s.follows != nil || r.forward != nil || s.calm.looks < doctorSame || s.desk.width < 64 {
+	if s.follows != nil || r.forward != nil || s.desk.width < 64 {
 		return head
 	}
 	return head + " at " + s.calm.at.Format("15:04:05")

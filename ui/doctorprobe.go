@@ -17,6 +17,7 @@ import (
 // probedMsg brings what the server of a forward said, and the others that its clients may be sent to.
 type probedMsg struct {
 	server netip.AddrPort
+	since  uint64 // of the results, when they were asked
 	probes map[netip.AddrPort]doctor.Probe
 }
 
@@ -57,7 +58,8 @@ func (s *doctorScreen) askServer() {
 		}
 		s.probing = true
 		g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets}
-		return tea.Batch(follow, func() tea.Msg { return probedMsg{chosen.Server, s.probeAll(g, chosen)} })
+		since := s.results.since
+		return tea.Batch(follow, func() tea.Msg { return probedMsg{chosen.Server, since, s.probeAll(g, chosen)} })
 	}
 	s.pose(q)
 }
@@ -81,13 +83,19 @@ func (s *doctorScreen) probeAll(g *doctor.Gateway, f doctor.Forward) map[netip.A
 	return probes
 }
 
-// answered examines the forward with what its server said.
+// answered examines the gateway, or the forward, with what its server said.
 func (s *doctorScreen) answered(msg probedMsg) tea.Cmd {
-	if !s.probing || s.follows == nil || s.follows.Server != msg.server {
-		return nil // left in the meantime
+	s.probing = false
+	if msg.since != s.results.since {
+		s.say("rules or links changed during the test of " + msg.server.String() + ": test it again")
+		return nil
 	}
-	s.probing, s.led, s.next = false, false, time.Time{}
-	s.probed = msg.probes
+	for server, p := range msg.probes {
+		p.At = s.now
+		msg.probes[server] = p
+	}
+	s.results.note(msg.probes)
+	s.led, s.next = false, time.Time{}
 	s.tellProbes(msg)
 	s.generation++
 	return s.live()

@@ -12,6 +12,7 @@ import (
 // sentPacket is the packet of a forward that was sent by a machine of the lab, and what came back, nil so far.
 type sentPacket struct {
 	forward string
+	since   uint64 // of the results, when it was sent
 	reply   *mission.Reply
 }
 
@@ -21,7 +22,7 @@ func (s *doctorScreen) sendPacket() tea.Cmd {
 	if f == nil {
 		return nil
 	}
-	s.sent = &sentPacket{forward: f.Name()}
+	s.sent = &sentPacket{forward: f.Name(), since: s.results.since}
 	w := waited{proto: f.Proto, link: f.Link, asked: f.Asked, server: f.Server}
 	return s.send(s.sent, func(hosts []mission.Host) (mission.Request, bool) { return waitedFor(w, hosts) })
 }
@@ -43,6 +44,9 @@ func (s *doctorScreen) replied(msg repliedMsg) tea.Cmd {
 		return nil
 	}
 	s.sent.reply = &msg.reply
+	if s.sent.since == s.results.since {
+		s.results.noteTry(s.sent.forward, s.tryOf(&msg.reply))
+	}
 	s.generation++
 	s.next = time.Time{}
 	return s.live()
@@ -55,7 +59,7 @@ func (s *doctorScreen) sentLines(r *doctorRow, width int) (lines []string) {
 		f = r.forward
 	}
 	switch {
-	case f == nil || s.sent == nil || s.sent.forward != f.Name():
+	case f == nil || s.sent == nil || s.sent.forward != f.Name() || s.sent.since != s.results.since:
 		return nil
 	case s.sent.reply == nil:
 		return []string{" " + s.look.Attention.Render("sent, waiting for what comes back…")}

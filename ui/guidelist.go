@@ -34,7 +34,7 @@ func (s *guideScreen) list(width, height int) []string {
 			what[n] = i.what
 		}
 	}
-	for n, told := range s.unfold(what, s.at, width-before-1, room) {
+	for n, told := range s.unfold(what, []int{s.at}, width-before-1, room) {
 		i := intentions[n]
 		bar, name := "  ", s.look.Text.Render(text.Pad(i.name, widest, false))
 		if n == s.at {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -102,6 +103,26 @@ func TestPlainPrintsWhatComes(t *testing.T) {
 		r.run(cmd)
 		if got := r.out.String(); !strings.Contains(got, "3 findings") {
 			t.Errorf("what the doctor has found is read as %q", got)
+		}
+	})
+}
+
+// While the doctor finds the same, however often connections come and go, nothing is read.
+func TestPlainDoctorIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newLineReader(t)
+		r.press("4")
+		d := r.plain.screens[3].(*doctorScreen)
+		r.out.Reset()
+		for range 3 {
+			d.calm.looks = 0 // as a new connection does
+			r.plain.Update(frameMsg{})
+			time.Sleep(2 * doctorPace)
+			_, cmd := r.plain.Update(doctorDueMsg{})
+			r.run(cmd)
+		}
+		if r.out.Len() > 0 {
+			t.Errorf("printed by itself: %s", &r.out)
 		}
 	})
 }

@@ -7,9 +7,9 @@ import (
 )
 
 // unfold breaks the sentences of a list into lines of a width. Where all of them together have no room, as many are told
-// whole as have: that under the cursor first, then from the top. On a plain screen each is a line however long, as the
+// whole as have: those named first in their order, then from the top. On a plain screen each is a line however long, as the
 // terminal breaks it.
-func (d *desk) unfold(sentences []string, at, width, room int) [][]string {
+func (d *desk) unfold(sentences []string, first []int, width, room int) [][]string {
 	if d.plain {
 		for _, s := range sentences {
 			width = max(width, text.Width(s))
@@ -24,17 +24,16 @@ func (d *desk) unfold(sentences []string, at, width, room int) [][]string {
 		used += len(whole[i])
 	}
 	if used > room {
-		return unfoldSome(sentences, whole, at, width, room-len(sentences))
+		return unfoldSome(sentences, whole, first, width, room-len(sentences))
 	}
 	return whole
 }
 
 // unfoldSome cuts the lines of sentences to those for which there is room beyond one each.
-func unfoldSome(sentences []string, whole [][]string, at, width, spare int) [][]string {
-	first := max(0, min(at, len(sentences)-1))
-	order := []int{first}
+func unfoldSome(sentences []string, whole [][]string, order []int, width, spare int) [][]string {
+	order = slices.Clone(order)
 	for i := range sentences {
-		if i != first {
+		if !slices.Contains(order, i) {
 			order = append(order, i)
 		}
 	}

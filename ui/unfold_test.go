@@ -45,3 +45,30 @@ func TestChoiceOfLabsTellsWholeOfWhatIsChosen(t *testing.T) {
 		s.fits()
 	})
 }
+
+// Where not all steps of a forward have room, what is wrong or not known, and notes, are told whole before what is right.
+func TestUrgentStepsHaveTheRoomFirst(t *testing.T) {
+	for _, height := range []int{24, 26, 28} {
+		synctest.Test(t, func(t *testing.T) {
+			s := doctorStage(t, 80, height, strings.Replace(soundRules, "[12:720]", "[0:0]", 1))
+			s.press("G", "enter", "g")
+			word, cut, unfolded := "", false, false
+			for _, l := range strings.Split(s.screen(), "\n")[4 : 4+s.app.screens[3].(*doctorScreen).height] {
+				if head := strings.Fields(strings.ReplaceAll(l[:min(len(l), 12)], "▌", " ")); len(head) > 0 {
+					word = head[0]
+				} else if word == "ok" || word == "unseen" {
+					unfolded = true
+				}
+				cut = cut || (word == "?" || word == "note") && strings.HasSuffix(l, "…")
+			}
+			if cut && unfolded {
+				t.Errorf("a step that matters is cut, and one that is right has several lines:\n%s", s.screen())
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, strings.Replace(soundRules, "[12:720]", "[0:0]", 1))
+		s.press("G", "enter")
+		s.sees("▌ ?") // nothing fails: the first that is not known is told under the list
+	})
+}

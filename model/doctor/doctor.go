@@ -88,7 +88,9 @@ func Look(g *Gateway) Report {
 		x.judge(f.Subject, f.Severity)
 	}
 	for i := range x.forwards {
-		if f := &x.forwards[i]; x.verdicts[f.Name()] == SeverityOK && x.stats.of(f.Rule).replied == 0 {
+		f := &x.forwards[i]
+		seen := x.stats.of(f.Rule)
+		if try, _ := x.try(f, &seen); x.verdicts[f.Name()] == SeverityOK && seen.replied == 0 && !try.answeredBy(f) {
 			x.verdicts[f.Name()] = SeverityUnseen
 		}
 	}

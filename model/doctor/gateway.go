@@ -26,6 +26,8 @@ type Gateway struct {
 	// Probes are answers of servers that were asked for a connection, by their
 	// addresses; the doctor asks nobody itself.
 	Probes map[netip.AddrPort]Probe
+	// Tries are what came of packets that clients sent for forwards, by the forwards' names.
+	Tries map[string]Try
 }
 
 // Surroundings are what bears on NAT besides rules, flows and facts.
@@ -79,17 +81,6 @@ type BootDrift struct {
 
 // BootSetting is a setting as a file has it.
 type BootSetting struct{ Value, Path string }
-
-// Probe is what came of asking a server for a connection from the gateway.
-type Probe struct {
-	Connected bool
-	// Refused is set if the server's machine answered that nobody listens.
-	Refused bool
-	// Unreachable is set if somebody said by ICMP, or the network by silence, that there is no way to the service.
-	Unreachable bool
-	// Why is the error's text, if there was one.
-	Why string
-}
 
 // Now is the moment at which a gateway was looked at, in nanoseconds since 1970.
 func Now(g *Gateway) int64 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"time"
 
 	"nattui/model/explain"
 	"nattui/model/facts"
@@ -30,6 +31,8 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	default:
 		return hairpinMissing(x, f, seen)
 	}
+	probe, _ := x.probe(f.Server, &seen)
+	try, _ := x.try(f, &seen)
 	failing := seen.unanswered > 0 && seen.replied == 0 || seen.unansweredSince() > 0
 	heard := seen.replied > 0 && !failing && (seen.unanswered == 0 || seen.answeredSince())
 	switch {
@@ -38,8 +41,10 @@ func stepReturns(x *Examination, f *Forward) Finding {
 		return foreign
 	case failing && f.exact && seen.unansweredElsewhere(f.Server).IsValid():
 		return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: nobody waits for one; the rule's other port %d got none.", f.Server, seen.unansweredElsewhere(f.Server).Port()), seen.String())
-	case failing && (f.Owner == "" || x.Probes[f.Server].Connected):
+	case failing && (f.Owner == "" || probe.Connected):
 		return noAnswer(x, f, seen, masked)
+	case try.answeredBy(f):
+		return Finding{Sentence: fmt.Sprintf("The answer of %s came back to %s at %s.", f.Server, try.From, try.At.Format(time.TimeOnly)), Evidence: []string{try.Said}}
 	case masked && way.passes():
 		return Finding{Sentence: fmt.Sprintf("%s sees this host as the client, so it answers to it.", f.Server.Addr())}
 	case heard:
@@ -109,17 +114,18 @@ func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 		found.Evidence = append(found.Evidence, back.Evidence...)
 		return found
 	}
-	connected := x.Probes[f.Server].Connected
+	probe, _ := x.probe(f.Server, &seen)
+	connected := probe.Connected
 	switch {
 	case masked && connected:
 		found.Check, found.Severity = "server-silent", min(found.Severity, SeverityWarning)
-		found.Sentence = fmt.Sprintf("%s has not answered connections that it saw as this host's own; it answers one now.", f.Server)
+		found.Sentence = fmt.Sprintf("%s has not answered connections that it saw as this host's own; it answers one now%s.", f.Server, probe.tested())
 	case masked:
 		found.Check = "server-silent"
 		found.Sentence = fmt.Sprintf("%s sees this host as the client and no answer comes: it is off, nothing listens, its own firewall drops or refuses what comes, or the packets do not get to it.", f.Server)
 	case connected:
 		found.Evidence = append(found.Evidence, "a connection from here was accepted")
-		found.Sentence = fmt.Sprintf("%s answers this host but not the clients: its default gateway is another machine or none, so that its answers go another way, or its own firewall lets only its neighbours in.", f.Server.Addr())
+		found.Sentence = fmt.Sprintf("%s answers this host%s but not the clients: its default gateway is another machine or none, so that its answers go another way, or its own firewall lets only its neighbours in.", f.Server.Addr(), probe.tested())
 		if found.Cure = hide(x, f, "Let "+f.Server.Addr().String()+" see this host as the client"); len(found.Cure.Steps) > 0 {
 			found.Sentence += " If it has to stay so, let it see this host as the client; it then no longer sees the clients' addresses."
 		}

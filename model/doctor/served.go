@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 
 	"nattui/model/facts"
 	"nattui/rules"
@@ -22,29 +23,9 @@ func servedBy(x *Examination, f *Forward) Finding {
 	if f.local {
 		return listened(x, f)
 	}
-	if p, ok := x.Probes[f.Server]; ok && !f.drawn {
-		if p.Refused {
-			return Finding{
-				Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
-				Sentence: fmt.Sprintf("%s refuses connections: nothing listens there, or its machine's own firewall rejects them.", f.Server),
-			}
-		}
-		if n, _, ok := x.neighbour(f.Server.Addr()); p.Unreachable && ok && n.MAC != "" {
-			return Finding{
-				Check: "server-refuses", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
-				Sentence: fmt.Sprintf("Connections to %s are refused by ICMP: a firewall there, or on the way, rejects them, or the way ends.", f.Server),
-			}
-		}
-		if !p.Connected {
-			return Finding{
-				Check: "server-silent", Severity: SeverityError, Evidence: []string{fmt.Sprintf("asked from here, %s says: %s", f.Server, p.Why)},
-				Sentence: fmt.Sprintf("%s does not answer even this host: it is off, or its own firewall drops what comes.", f.Server),
-			}
-		}
-	}
 	seen := x.stats.tallyOf(f)
-	if p := x.Probes[f.Server]; p.Connected && !f.drawn {
-		return Finding{Sentence: fmt.Sprintf("%s answers this host.", f.Server), Evidence: []string{"a connection from here was accepted"}}
+	if found := heard(x, f, &seen); found.Check != "" || found.Sentence != "" {
+		return found
 	}
 	if others := seen.answeredElsewhere(f.Server); others.IsValid() {
 		return unknown(fmt.Sprintf("Whether %s answers is not known: the rule's other port %d has been answered.", f.Server, others.Port()), seen.String())
@@ -70,6 +51,10 @@ func servedBy(x *Examination, f *Forward) Finding {
 	if f.Proto == rules.TCP && seen.flows == 0 && f.rule.Counters.Packets > 0 {
 		// The kernel forgets a connection that is reset at once.
 		found.Sentence = fmt.Sprintf("Whether %s answers is not known: packets came, and no connection is left of them. Where the server refuses it is so; a test of the server tells (p in Doctor, nattui doctor --probe).", f.Server)
+	}
+	if before := x.heardBefore(f); before != "" {
+		found.Evidence = append(found.Evidence, before)
+		found.Sentence = strings.TrimSuffix(found.Sentence, ".") + "; " + before + "."
 	}
 	return found
 }

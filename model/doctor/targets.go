@@ -85,7 +85,8 @@ func (x *Examination) ofEach(f *Forward, what string, ask func(*Examination, *Fo
 	var last Finding
 	for i := range targets {
 		one := ask(x, &targets[i])
-		switch asked, ok := x.Probes[targets[i].Server]; {
+		seen := x.stats.tallyOf(&targets[i])
+		switch asked, ok := x.probe(targets[i].Server, &seen); {
 		case ok && what == ofServing && !asked.Connected && one.IsProblem():
 			one.Severity = SeverityWarning
 			one.Sentence += fmt.Sprintf(" It is one of several that clients for %s are sent to: the others may work.", f.askedText())
