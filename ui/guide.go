@@ -6,6 +6,7 @@ import (
 	"charm.land/bubbles/v2/key"
 	tea "charm.land/bubbletea/v2"
 
+	"nattui/model/mission"
 	"nattui/rules"
 	"nattui/rules/guide"
 	"nattui/ui/text"
@@ -106,7 +107,8 @@ func (s *guideScreen) Receive(msg tea.Msg) tea.Cmd {
 		return nil
 	case repliedMsg:
 		if s.proof != nil && msg.to == s.proof {
-			s.proof.sent = &msg.reply
+			s.proof.sent, s.proof.Refused = &msg.reply, msg.reply.Outcome == mission.Refused
+			return s.proof.search(s.desk)
 		}
 		return nil
 	case guideMsg:
@@ -237,7 +239,7 @@ func (s *guideScreen) planKeys() keyTable {
 func (s *guideScreen) proofKeys() keyTable {
 	return keyTable{
 		on(keySend, func() tea.Cmd { return s.proof.send(s.desk) }).when(func() bool { return s.inLab() && s.proof.sends() }),
-		act(bind("esc", "back to the list", "esc", "enter"), func() { s.Back() }),
+		act(bind("enter/esc", "back to the list", "enter", "esc"), func() { s.Back() }),
 		elsewhere(keys.Undo).when(s.mayUndo),
 	}
 }

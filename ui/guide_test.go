@@ -3,6 +3,7 @@ package ui
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -397,5 +398,48 @@ func TestCountdownOffersNoLetters(t *testing.T) {
 		s.lacks("C confirm")
 		s.press("ctrl+s")
 		s.sees("C confirm  R roll back")
+	})
+}
+
+// The page that waits says what has happened: the packet arrived and was refused, and the connection that the kernel had of it.
+func TestGuideProofOfARefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, f := flowStage(t, 80, 24, someFlows()...)
+		s.app.gw.Lab = &labValues{refuses: true}
+		s.press("3", "enter", "ctrl+s")
+		s.agree("enter")
+		s.sees("enter/esc back to the list")
+		p := s.guide().proof
+		p.Wanted = guide.Proof{Protocol: rules.TCP, Asked: netip.MustParseAddrPort("203.0.113.1:81"), Try: "try it"}
+		gone := aFlow(9, "203.0.113.10:55475", "203.0.113.1:81", "192.168.0.2:9999", "203.0.113.10:55475")
+		gone.Status &^= flow.StatusSeenReply
+		f.tell(flow.EventNew, gone)
+		f.tell(flow.EventDestroy, gone)
+		p.searched = time.Time{}
+		s.press("s")
+		s.sees("Arrived, but the server refuses")
+		s.sees("refused")
+		s.sees("192.168.0.2:9999")
+		s.sees("This connection has ended")
+		s.lacks("Waiting for")
+		s.press("enter")
+		s.sees("What do you want to do?")
+	})
+}
+
+// The plan is searched as long as it is what is shown; a question, or the page that waits, has nothing to search.
+func TestGuideSearchesWhatIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := guideStage(t, 80, 24, bareRules)
+		s.press("/")
+		s.sees("esc end the search")
+		s.lacks("show all")
+		s.press("esc", "enter", "ctrl+s", "/")
+		s.write("masq")
+		s.sees("hit")
+		s.press("esc")
+		s.agree("enter")
+		s.press("/")
+		s.lacks("hit")
 	})
 }

@@ -79,8 +79,8 @@ func (p *proof) searchNow(d *desk) tea.Cmd {
 		return p.search(d)
 	}
 	p.searching, p.searched = true, d.now
-	flows, proving := d.gw.Flows.Table(), *p.Proving
-	return func() tea.Msg { return provedMsg{p, proving.Search(flows)} }
+	flows, log, proving := d.gw.Flows.Table(), d.gw.Flows.Log(), *p.Proving
+	return func() tea.Msg { return provedMsg{p, proving.Search(flows, log)} }
 }
 
 func (p *proof) found(msg provedMsg) {
@@ -100,7 +100,7 @@ func (p *proof) send(d *desk) tea.Cmd {
 	if w.asked.IsValid() {
 		w.link, _ = d.wan()
 	}
-	p.sent = nil
+	p.sent, p.Refused = nil, false
 	return d.send(p, func(hosts []mission.Host) (mission.Request, bool) { return waitedFor(w, hosts) })
 }
 
@@ -123,11 +123,7 @@ func (p *proof) reply(d *desk, width int) (lines []string) {
 // view draws the ticks, and what to make of those that are missing.
 func (p *proof) view(d *desk, title string, width, height int) []string {
 	look := d.look
-	head := "Waiting for your first packet"
-	if p.Answered {
-		head = "It works"
-	}
-	lines := []string{" " + look.Strong.Render(text.Fit(title+" "+look.Glyphs.Dot+" "+head, width-2))}
+	lines := []string{" " + look.Strong.Render(text.Fit(title+" "+look.Glyphs.Dot+" "+p.head(), width-2))}
 	var try []string
 	for _, l := range text.Wrap("Try it: "+text.Safe(p.Wanted.Try)+".", width-4, 3) {
 		try = append(try, "   "+look.Text.Render(l))
@@ -165,8 +161,27 @@ func (p *proof) view(d *desk, title string, width, height int) []string {
 	return lines
 }
 
+// head says in a few words what has become of the packet.
+func (p *proof) head() string {
+	switch {
+	case p.Answered:
+		return "It works"
+	case p.RefusedThere():
+		return "Arrived, but the server refuses"
+	case p.Arrived && p.Refused:
+		return "Arrived, but refused"
+	case p.Arrived && p.Ended:
+		return "Arrived, and gone without an answer"
+	case p.Translated:
+		return "Arrived, no answer yet"
+	case p.Arrived:
+		return "Arrived, but not translated"
+	}
+	return "Waiting for your first packet"
+}
+
 // connection draws the connection that was seen as the screen of the connections does.
-func (p *proof) connection(d *desk, width int, headed bool) []string {
+func (p *proof) connection(d *desk, width int, headed bool) (lines []string) {
 	switch {
 	case p.Seen == nil && p.Flow == "":
 		return nil
@@ -178,10 +193,14 @@ func (p *proof) connection(d *desk, width int, headed bool) []string {
 	flows.measureFlow(p.Seen, flows.list.widths)
 	lay := flows.list.layout(width - 3)
 	line := flows.flowLine(p.Seen, &lay, false)
-	if !headed {
-		return []string{line}
+	lines = append(lines, line)
+	if headed {
+		lines = []string{"", "   " + table.Head(lay.cols, lay.widths, d.look.Faint), line}
 	}
-	return []string{"", "   " + table.Head(lay.cols, lay.widths, d.look.Faint), line}
+	if p.Ended {
+		lines = append(lines, "   "+d.look.Faint.Render(text.Fit("This connection has ended; the kernel has it no more.", width-4)))
+	}
+	return lines
 }
 
 // verdict says what it means that the packet came no further, and where to look.

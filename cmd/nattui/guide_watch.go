@@ -66,7 +66,7 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 			native, _ = natives.reader.Read(ctx)
 			p.Look(sets, native)
 			if err = kernel.Dump(ctx, flows.Apply); err == nil {
-				p.Take(p.Search(flows))
+				p.Take(p.Search(flows, nil))
 			}
 		}
 		if ctx.Err() != nil {

@@ -23,8 +23,11 @@ type Proving struct {
 	// has left: a rule that lets it pass may count others too.
 	Arrived, Translated, Passed, Answered bool
 	Flow                                  string
-	// Seen is that flow, nil before there is one.
-	Seen *flow.Flow
+	// Seen is that flow, nil before there is one; Ended is set where the kernel has it no more and it was never answered.
+	Seen  *flow.Flow
+	Ended bool
+	// Refused is set where the client that sent the last one was refused, by whomever.
+	Refused bool
 
 	translating, passing []uint64 // the counters at the beginning
 	grew                 bool     // one of passing has, by this packet or another
@@ -88,10 +91,40 @@ func (p *Proving) Look(sets map[rules.Variant]*rules.Ruleset, native *nft.Rulese
 	p.Arrived = p.Arrived || p.Translated
 }
 
-// Search looks through all flows for those that the recipe was made for, and
-// returns what it has found; Take notes it. It changes nothing itself, so that it
+// Search looks through all flows for those that the recipe was made for, and where there is none through what the kernel
+// has told of some that have gone; it returns what it has found; Take notes it. It changes nothing itself, so that it
 // may run beside everything else.
-func (p *Proving) Search(flows *flow.Flows) (found Proving) {
+func (p *Proving) Search(flows *flow.Flows, log *flow.EventLog) Proving {
+	found := p.searchFlows(flows)
+	if found.Seen == nil && log != nil {
+		found = p.searchGone(log)
+	}
+	return found
+}
+
+// searchGone looks for the latest that began since and has ended: a server that refuses makes the kernel forget it at once.
+func (p *Proving) searchGone(log *flow.EventLog) (found Proving) {
+	log.Since(p.Began, func(e *flow.Event) bool {
+		f := &e.Flow
+		switch begins := e.Kind == flow.EventNew && proves(&p.Wanted, f); {
+		case begins:
+			found = Proving{Arrived: true}
+		case e.IsGap() || found.Seen == nil || found.Seen.Orig != f.Orig:
+			return true
+		}
+		seen := *f
+		found.Flow, found.Seen = f.Orig.String(), &seen
+		if f.NAT() != flow.NATNone {
+			found.Translated, found.Passed = true, true
+		}
+		found.Answered = found.Answered || f.NAT() != flow.NATNone && f.Status&flow.StatusSeenReply != 0
+		found.Ended = e.Kind == flow.EventDestroy && !found.Answered
+		return true
+	})
+	return found
+}
+
+func (p *Proving) searchFlows(flows *flow.Flows) (found Proving) {
 	wanted, since := p.Wanted, p.Began
 	flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 		if at, _ := f.Since(); at < since || !proves(&wanted, f) {
@@ -118,7 +151,7 @@ func (p *Proving) Take(found Proving) {
 	p.Answered = p.Answered || found.Answered
 	p.Passed = p.Passed || found.Passed
 	if found.Flow != "" {
-		p.Flow, p.Seen = found.Flow, found.Seen
+		p.Flow, p.Seen, p.Ended = found.Flow, found.Seen, found.Ended
 	}
 }
 
@@ -140,6 +173,20 @@ func proves(w *guide.Proof, f *flow.Flow) bool {
 	return false
 }
 
+// RefusedThere tells that the client was refused and its packet had left for the server: it was not refused here.
+func (p *Proving) RefusedThere() bool { return p.Refused && p.Passed && !p.Answered }
+
+// servers are where the packet was sent, as far as that is known.
+func (p *Proving) servers() string {
+	switch {
+	case p.Seen != nil:
+		return p.Seen.ServedBy().String()
+	case p.Wanted.Server.IsValid():
+		return p.Wanted.Server.String()
+	}
+	return "the server"
+}
+
 // provingPatience is how long nothing may arrive before that says something.
 const provingPatience = 30 * time.Second
 
@@ -148,7 +195,15 @@ const provingPatience = 30 * time.Second
 func (p *Proving) Verdict(now int64, flows bool) string {
 	waited := time.Duration(now - p.Began)
 	switch {
-	case p.Answered || waited < provingPatience:
+	case p.Answered:
+		return ""
+	case p.RefusedThere():
+		return "It was let through to " + p.servers() + ", and refused: nothing listens there, or a firewall on the way or there rejects it."
+	case p.Refused && p.Arrived:
+		return "It was refused, and no connection to the server was seen: a rule here may reject it, or the server does."
+	case p.Ended:
+		return "The connection is gone without an answer: the server refuses it, or somebody has deleted it."
+	case waited < provingPatience:
 		return ""
 	case !p.Arrived:
 		text := "Nothing has arrived for " + waited.Truncate(time.Second).String() + ". If you have tried, it is lost before this gateway: another router in front, the provider, or another address."

@@ -43,7 +43,7 @@ func TestProvingKnowsItsFlow(t *testing.T) {
 		p := NewProving(published, nil, nil, test.began)
 		flows := flow.NewFlows()
 		flows.Apply(&flow.Batch{At: 10, Messages: []flow.Message{{Kind: flow.Listed, Flow: test.flow}}})
-		p.Take(p.Search(flows))
+		p.Take(p.Search(flows, nil))
 		if p.Arrived != test.arrived || p.Translated != test.translated || p.Answered != test.answered {
 			t.Errorf("%s: %+v", test.what, p)
 		}
@@ -85,7 +85,7 @@ func TestPassingIsToldByTheConnection(t *testing.T) {
 		Orig:  rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("198.51.100.1:4000"), netip.MustParseAddrPort("203.0.113.1:81")),
 		Reply: rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:8080"), netip.MustParseAddrPort("198.51.100.1:4000")),
 	}}}})
-	if p.Take(p.Search(flows)); !p.Passed || p.Answered {
+	if p.Take(p.Search(flows, nil)); !p.Passed || p.Answered {
 		t.Errorf("a connection was entered: %+v", p)
 	}
 }
@@ -118,5 +118,42 @@ func TestProvingCountsNativeRules(t *testing.T) {
 	}
 	if p.Look(nil, counted(3)); !p.Arrived || !p.Translated {
 		t.Errorf("a packet came: %+v", p)
+	}
+}
+
+// A server that refuses makes the kernel forget the connection at once: the events tell of it, whatever their filter.
+func TestProvingOfWhatHasGone(t *testing.T) {
+	wanted := guide.Proof{Protocol: rules.TCP, Asked: netip.MustParseAddrPort("203.0.113.1:81")}
+	gone := flow.Flow{
+		ID:    3,
+		Orig:  rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("198.51.100.1:4000"), netip.MustParseAddrPort("203.0.113.1:81")),
+		Reply: rules.MakeTuple(rules.TCP, netip.MustParseAddrPort("192.168.0.2:9999"), netip.MustParseAddrPort("198.51.100.1:4000")),
+	}
+	answered := gone
+	answered.Status = flow.StatusSeenReply
+	for name, test := range map[string]struct {
+		began           int64
+		last            flow.Flow
+		arrived, ended  bool
+		title, whenSent string
+	}{
+		"refused":   {5, gone, true, true, "is gone without an answer", "was let through to 192.168.0.2:9999, and refused"},
+		"answered":  {5, answered, true, false, "", ""},
+		"long over": {50, gone, false, false, "", ""},
+	} {
+		log := flow.NewEventLog(8)
+		log.Append(&flow.Batch{At: 10, Messages: []flow.Message{{Kind: flow.EventNew, Flow: gone}, {Kind: flow.EventDestroy, Flow: test.last}}})
+		p := NewProving(wanted, nil, nil, test.began)
+		p.Take(p.Search(flow.NewFlows(), log))
+		if p.Arrived != test.arrived || p.Passed != test.arrived || p.Ended != test.ended || (p.Seen != nil) != test.arrived {
+			t.Errorf("%s: %+v", name, p)
+		}
+		if why := p.Verdict(test.began+1, true); !strings.Contains(why, test.title) || (why == "") != (test.title == "") {
+			t.Errorf("%s: %q", name, why)
+		}
+		p.Refused = test.ended
+		if why := p.Verdict(test.began+1, true); !strings.Contains(why, test.whenSent) {
+			t.Errorf("%s, and refused: %q", name, why)
+		}
 	}
 }

@@ -146,6 +146,22 @@ func (l *EventLog) Counts() EventCounts {
 	return l.counts
 }
 
+// Since goes through the events from a time on, oldest first, whether or not they match the filter, until f returns false.
+// f must not keep what it is given, nor ask the log.
+func (l *EventLog) Since(at int64, f func(*Event) bool) {
+	l.mu.RLock()
+	defer l.mu.RUnlock()
+	from := len(l.all.events)
+	for from > 0 && l.all.at(from-1).At >= at {
+		from--
+	}
+	for i := from; i < len(l.all.events); i++ {
+		if !f(l.all.at(i)) {
+			return
+		}
+	}
+}
+
 // Last is the number of the newest event, whether or not it matches, 0 if there is none.
 func (l *EventLog) Last() uint64 {
 	l.mu.RLock()
