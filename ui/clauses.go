@@ -42,7 +42,7 @@ var clauses = map[string]string{
 	"add a rule for it":  "the form for a NAT rule, filled with the connection or packet under the cursor",
 	"forget all of them": "all that are listed, never your own",
 	"complete":           "finishes the word; again for the next choice", "keep": "goes back to the list and keeps the filter", "earlier": "what was typed here before", "show all": "drops the filter",
-	"keep the hit": "leaves the line; n and N go from hit to hit", "end the search": "forgets what was searched for",
+	"end search": "forgets what was searched for",
 
 	"begin": "asks the questions of what is under the cursor", "apply": "makes the change that is on the screen", "wait for a packet": "there is nothing to change: shows whether a packet comes through", "read on": "scrolls the plan",
 	"countdown": "how long the change waits to be confirmed before it is rolled back", "back to the questions": "nothing is applied", "back to the fields": "nothing is applied",

@@ -432,10 +432,10 @@ func TestGuideSearchesWhatIsShown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := guideStage(t, 80, 24, bareRules)
 		s.press("/")
-		s.sees("esc end the search")
+		s.sees("esc end search")
 		s.lacks("show all")
 		s.press("esc", "enter", "ctrl+s", "/")
-		s.write("masq")
+		s.write("snat")
 		s.sees("hit")
 		s.press("esc")
 		s.agree("enter")

@@ -37,7 +37,7 @@ type searchedAtTimes interface{ Searchable() bool }
 
 // searchKeys are the keys of the line; the line itself takes them. Unlike a filter it hides nothing.
 func searchKeys() keyTable {
-	return keyTable{elsewhere(bind("enter", "keep the hit")), elsewhere(bind("↑/↓", "earlier")), elsewhere(bind("esc", "end the search"))}
+	return keyTable{elsewhere(bind("enter", "keep")), elsewhere(bind("↑/↓", "earlier")), elsewhere(bind("esc", "end search"))}
 }
 
 // searching is the list that can be searched now.

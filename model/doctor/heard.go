@@ -79,6 +79,14 @@ func (p *Probe) tested() string {
 	return " (tested at " + p.At.Format(time.TimeOnly) + ")"
 }
 
+// answered says that the server accepted the test, and when.
+func (p *Probe) answered(server netip.AddrPort) string {
+	if p.At.IsZero() {
+		return server.String() + " answers this host."
+	}
+	return server.String() + " answered this host at " + p.At.Format(time.TimeOnly) + "."
+}
+
 // heard is what a test of the server, or a client's packet, has told of whether it serves: the later of both. It is zero
 // where there was none.
 func heard(x *Examination, f *Forward, seen *tally) Finding {
@@ -97,7 +105,7 @@ func heard(x *Examination, f *Forward, seen *tally) Finding {
 	n, _, known := x.neighbour(f.Server.Addr())
 	switch {
 	case p.Connected:
-		return Finding{Sentence: fmt.Sprintf("%s answers this host%s.", f.Server, p.tested()), Evidence: []string{"a connection from here was accepted"}}
+		return Finding{Sentence: p.answered(f.Server), Evidence: []string{"a connection from here was accepted"}}
 	case p.Refused:
 		found.Check = "server-refuses"
 		found.Sentence = fmt.Sprintf("%s refuses connections%s: nothing listens there, or its machine's own firewall rejects them.", f.Server, p.tested())

@@ -32,7 +32,7 @@ func TestHeardOfAServer(t *testing.T) {
 		{"refused", &refused, nil, nil, time.Minute, SeverityError, SeverityError, "refuses connections (tested at 12:00:00)"},
 		{"long ago", &refused, nil, nil, 11 * time.Minute, SeverityUnknown, SeverityUnseen, "it refused a test at 12:00:00, 11m0s ago"},
 		{"answered since", &refused, nil, &answered, 2 * time.Minute, SeverityOK, SeverityOK, "has answered"},
-		{"accepted", &Probe{At: at, Connected: true}, nil, nil, time.Minute, SeverityOK, SeverityUnseen, "answers this host (tested at 12:00:00)"},
+		{"accepted", &Probe{At: at, Connected: true}, nil, nil, time.Minute, SeverityOK, SeverityUnseen, "answered this host at 12:00:00"},
 		{"a client was refused", nil, &Try{At: at, From: "client", Refused: true, Said: "refused"}, nil, time.Minute, SeverityError, SeverityError, "client was refused at 12:00:00"},
 		{"a client was answered", nil, &Try{At: at, From: "client", Answered: true, Server: server, Said: "answered"}, nil, time.Minute, SeverityOK, SeverityOK, "answered client at 12:00:00"},
 		{"by another", nil, &Try{At: at, From: "client", Answered: true, Server: netip.MustParseAddrPort("192.168.0.3:8080")}, nil, time.Minute, SeverityUnknown, SeverityUnseen, "is not known"},
