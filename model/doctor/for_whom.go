@@ -18,10 +18,9 @@ func (f *Forward) filter() string {
 	return "FORWARD"
 }
 
-// stepLetThrough asks whether the filter rules let translated packets, and their answers, pass: those to each server that clients
-// may be sent to.
-func stepLetThrough(x *Examination, f *Forward) Finding {
-	found := letThrough(x, f)
+// letAllThrough is the answer to whether the filter rules let packets pass, found for one client, for all of them: for each server
+// that they may be sent to, and for those whom a rule keeps out.
+func (x *Examination) letAllThrough(f *Forward, found Finding) Finding {
 	all, several := f.servers()
 	switch {
 	case several:
@@ -34,13 +33,7 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 			others = append(others, other)
 		}
 		return eachLetThrough(x, f, found, others, f.amongText(), len(f.among))
-	}
-	return found
-}
-
-// withKeptOut is the answer that packets are let through, with a client who is kept out all the same.
-func (x *Examination) withKeptOut(f *Forward, found Finding) Finding {
-	if found.Severity != SeverityOK || found.partly {
+	case found.Severity != SeverityOK || found.partly:
 		return found
 	}
 	if client, by, ok := keptOut(x, f); ok {
@@ -55,7 +48,7 @@ func (x *Examination) withKeptOut(f *Forward, found Finding) Finding {
 func eachLetThrough(x *Examination, f *Forward, found Finding, others []Forward, all string, n int) Finding {
 	each := []Finding{found}
 	for i := range others {
-		each = append(each, letThrough(x, &others[i]))
+		each = append(each, stepLetThrough(x, &others[i]))
 	}
 	for _, one := range each {
 		if one.IsProblem() {
@@ -115,7 +108,7 @@ func (x *Examination) clientOf(f *Forward, in rules.Net) (netip.Addr, bool) {
 func letsOthers(x *Examination, f *Forward, client evaluate.Packet, by string) Finding {
 	other := *f
 	other.packet = client
-	found := letThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
+	found := stepLetThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
 	if found.Severity == SeverityOK {
 		found.partly = true
 		found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", f.filter(), client.Src, f.Server, f.packet.Src)

@@ -4,8 +4,8 @@ import (
 	"fmt"
 )
 
-// letThrough asks whether the filter rules let the translated packet of one client, and its answer, pass.
-func letThrough(x *Examination, f *Forward) Finding {
+// stepLetThrough asks whether the filter rules let the translated packet of one client, and its answer, pass.
+func stepLetThrough(x *Examination, f *Forward) Finding {
 	hook := f.filter()
 	way := x.fate(f.packet)
 	if found := ttlEnds(x, f.packet, "A packet for "+f.askedText()); found.Check != "" {

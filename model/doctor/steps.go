@@ -7,6 +7,9 @@ import (
 	"nattui/rules"
 )
 
+// letThrough is the step that asks the filter rules.
+const letThrough = "let-through"
+
 // The way of a forward, from the packet that arrives to the answer that leaves,
 // as questions in the order in which the kernel answers them. Each is proven
 // from rules, counters, flows, routes and neighbours.
@@ -20,7 +23,7 @@ var steps = []struct {
 	{"source-believed", stepBelieved},
 	{"route", stepRoute},
 	{"neighbour", stepNeighbour},
-	{"let-through", stepLetThrough},
+	{letThrough, stepLetThrough},
 	{"served", stepServed},
 	{"answer-returns", stepReturns},
 	{"answer-leaves", stepLeaves},
@@ -31,11 +34,11 @@ func follow(x *Examination, f *Forward) []Finding {
 	var list []Finding
 	for _, s := range steps {
 		found := s.look(x, f)
+		if s.name == letThrough {
+			found = x.letAllThrough(f, found)
+		}
 		if found.Check == "" {
 			found.Check = s.name
-		}
-		if found.Check == "let-through" {
-			found = x.withKeptOut(f, found)
 		}
 		found.Subject = f.subject(found.Subject)
 		list = append(list, found)
