@@ -40,17 +40,20 @@ func newFields(d *desk, label int, wrong func(key string) string) *fields {
 
 // ask puts other questions; those that stay keep the mark of having been left, and the cursor.
 func (f *fields) ask(list []field) {
-	key := ""
+	var old field
 	if len(f.list) > 0 {
-		key = f.focused()
+		old = f.list[f.at]
 	}
 	f.list, f.at = list, 0
 	for i, x := range list {
-		if x.key() == key {
+		if old != nil && x.key() == old.key() {
 			f.at = i
 		}
 	}
 	f.list[f.at].focus()
+	if c, is := f.list[f.at].(*choice); is {
+		c.goOn(old)
+	}
 }
 
 // focused is the key of the field that keys go to.

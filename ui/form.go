@@ -16,9 +16,10 @@ type form struct {
 	*desk
 	draft  *rules.Draft
 	fields *fields
-	kind   rules.Kind // the kind that the fields were made for
-	place  string     // where the rule comes to stand: one of the places
-	beside ruleItem   // the rule that the cursor was on
+	kind   rules.Kind            // the kind that the fields were made for
+	chains map[rules.Kind]string // the chains that were chosen for other kinds
+	place  string                // where the rule comes to stand: one of the places
+	beside ruleItem              // the rule that the cursor was on
 	old    *rules.Rule
 	at     int // position of the edited rule
 

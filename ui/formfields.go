@@ -11,7 +11,7 @@ import (
 
 // build makes the fields that the draft's kind needs.
 func (f *form) build() {
-	f.kind = f.draft.Kind
+	f.keepChain()
 	list := []field{f.kindField(), f.chainField()}
 	protocols := []string{"tcp", "udp", "icmp", "sctp", "gre"}
 	if f.draft.Family == rules.IPv6 {
@@ -63,6 +63,20 @@ func (f *form) build() {
 		list = append(list, f.lastsField())
 	}
 	f.fields.ask(list)
+}
+
+// keepChain has a kind that is come back to go into the chain that was chosen for it.
+func (f *form) keepChain() {
+	if f.draft.Kind != f.kind && len(f.fields.list) > 0 {
+		if f.chains == nil {
+			f.chains = map[rules.Kind]string{}
+		}
+		f.chains[f.kind] = f.draft.Chain
+		if chain, known := f.chains[f.draft.Kind]; known {
+			f.draft.Chain = chain
+		}
+	}
+	f.kind = f.draft.Kind
 }
 
 // labelWidth has room for the longest label of the form.
