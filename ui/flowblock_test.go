@@ -9,6 +9,9 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"nattui/model/filter"
+	"nattui/model/flow"
 )
 
 // What is listed as a group is forgotten as a whole, but for a login; from Rules, what a rule made.
@@ -30,7 +33,7 @@ func TestForgetGroupsAndRules(t *testing.T) {
 		s.press("esc", "1")
 		f.forgotten = nil
 		s.press("X")
-		s.sees("matching “rule ipv4/nft/nat/PREROUTING/1”")
+		s.sees(" of rule PREROUTING 1 will be removed")
 		s.agree("y")
 		for _, x := range f.forgotten {
 			if x.AskedFor().String() != "203.0.113.1:80" {
@@ -116,4 +119,25 @@ func TestExport(t *testing.T) {
 			t.Errorf("%s: %s", name, got)
 		}
 	})
+}
+
+// A rule's place is said by its chain and number, with the table of a native one, in whatever line it stands.
+func TestPlacesInWords(t *testing.T) {
+	for line, want := range map[string]string{
+		"rule ipv4/nft/nat/PREROUTING/1":      "of rule PREROUTING 1",
+		"rule ipv6/legacy/nat/POSTROUTING/3":  "of rule ipv6 POSTROUTING 3",
+		"rule native/inet/fw4/dstnat/2":       "of rule inet fw4 dstnat 2",
+		"tcp rule ipv4/nft/nat/PREROUTING/1":  "matching “tcp rule PREROUTING 1”",
+		"client 2001:db8::/32":                "matching “client 2001:db8::/32”",
+		"(rule 3) rule ipv4/nft/nat/OUTPUT/1": "matching “(rule 3) rule OUTPUT 1”",
+		"rule PREROUTING/1":                   "matching “rule PREROUTING/1”",
+	} {
+		q, err := filter.Parse(line, func(string) (func(*flow.Flow) (bool, bool), error) { return nil, nil })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := matching(q); got != want {
+			t.Errorf("%s is told as %s, not as %s", line, got, want)
+		}
+	}
 }

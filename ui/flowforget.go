@@ -201,10 +201,10 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection, que
 		s.say("no connection to forget")
 		return
 	}
-	lines := []string{fmt.Sprintf("%s matching “%s” will be removed from the connection table:", rules.Plural(n, "connection"), query)}
+	lines := []string{fmt.Sprintf("%s %s will be removed from the connection table:", rules.Plural(n, "connection"), matching(query))}
 	if rest := sel.Total - len(sel.Rows); rest > 0 {
-		lines[0] = fmt.Sprintf("The first %s matching “%s” will be removed from the connection table; %s more match, press the key again for those:",
-			rules.Plural(n, "connection"), query, text.Exact(uint64(rest)))
+		lines[0] = fmt.Sprintf("The first %s %s will be removed from the connection table; %s more match, press the key again for those:",
+			rules.Plural(n, "connection"), matching(query), text.Exact(uint64(rest)))
 	}
 	if those.own > 0 {
 		lines = append(lines, "Logins to this host also match; they are kept.")
@@ -212,20 +212,11 @@ func (s *flowsScreen) askForgetThose(those forgettable, sel *flow.Selection, que
 	if those.unknown > 0 {
 		lines = append(lines, fmt.Sprintf("%s that also match are kept, as their rule is not known: %s.", rules.Plural(those.unknown, "connection"), those.doubt))
 	}
-	named := min(namedFlows, n)
-	for i := range named {
-		lines = append(lines, "  "+s.flowWords(&those.flows[i]))
-	}
-	if more := n - named; more > 0 {
-		lines = append(lines, "  and "+text.Exact(uint64(more))+" more")
-	}
+	lines = append(lines, s.namedLines(those.flows)...)
 	q := newQuestion(s.desk, "Forget "+rules.Plural(n, "connection")+"?", lines, rules.Plan{}, "forget")
 	q.act = func(terms) tea.Cmd { return s.forget(those.flows) }
 	s.pose(q)
 }
-
-// namedFlows is how many flows are named at most before they are forgotten.
-const namedFlows = 100
 
 // flowWords names a flow, with what it is translated to.
 func (s *flowsScreen) flowWords(f *flow.Flow) string {
