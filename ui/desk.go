@@ -394,37 +394,6 @@ func (d *desk) noteRolledBack(id string) tea.Cmd {
 	return d.findKeptSince(id)
 }
 
-// undo undoes the last change made here.
-func (d *desk) undo() tea.Cmd {
-	switch {
-	case len(d.done) == 0 && len(d.undone) > 0:
-		d.say("nothing more to undo: what was done here is undone, and U does it again")
-		return nil
-	case len(d.done) == 0:
-		d.say("nothing to undo: no change was made here yet")
-		return nil
-	}
-	return d.reverse(d.done[len(d.done)-1], appliedUndo)
-}
-
-// redo makes the last change again that was undone.
-func (d *desk) redo() tea.Cmd {
-	if len(d.undone) == 0 {
-		d.say("nothing to redo: no change was undone here")
-		return nil
-	}
-	return d.reverse(d.undone[len(d.undone)-1], appliedRedo)
-}
-
-// reverse undoes a change that was made here, by the journal where one is kept: it
-// finds the rules by what stands around them now.
-func (d *desk) reverse(last Done, kind appliedKind) tea.Cmd {
-	if last.ID == "" || d.gw.Journal == nil {
-		return d.apply(last.Plan.Inverse(), kind, d.usual(), nil)
-	}
-	return d.undoEntry(last.ID, kind, d.usual(), nil)
-}
-
 // undoEntry undoes the entry of the journal.
 func (d *desk) undoEntry(id string, kind appliedKind, t terms, then func(error) tea.Cmd) tea.Cmd {
 	if !d.mayChange() {

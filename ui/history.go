@@ -159,27 +159,8 @@ func (s *historyScreen) undoCurrent() tea.Cmd {
 	journal := s.gw.Journal
 	return func() tea.Msg {
 		plan, err := journal.UndoPlan(s.ctx, e.ID)
-		return undoPlanMsg{e, plan, err}
+		return undoPlanMsg{entry: e, plan: plan, err: err}
 	}
-}
-
-// undoPlanMsg is what would undo an entry.
-type undoPlanMsg struct {
-	entry JournalEntry
-	plan  rules.Plan
-	err   error
-}
-
-// askUndo shows what would undo an entry, or why it cannot be.
-func (s *historyScreen) askUndo(msg undoPlanMsg) {
-	if msg.err != nil {
-		s.open(&notice{desk: s.desk, title: "Change " + msg.entry.ID + " cannot be undone", text: msg.err.Error()})
-		return
-	}
-	lines := []string{msg.entry.Summary, "Later changes are kept."}
-	q := newQuestion(s.desk, "Undo change "+msg.entry.ID+"?", lines, msg.plan, "undo")
-	q.act = func(t terms) tea.Cmd { return s.undoEntry(msg.entry.ID, appliedNew, t, nil) }
-	s.pose(q)
 }
 
 // askSave offers to keep the running rules for boot, and where they are, to have them put back after each reload too.

@@ -305,3 +305,29 @@ func TestSavingLessAndWatching(t *testing.T) {
 		}
 	})
 }
+
+// u where nothing was changed on these screens asks about the last change that was made elsewhere, by its name and with its plan.
+func TestUndoOfAChangeMadeElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, screen := range []string{"1", "3", "4"} {
+			s, j := historyStage(t, 80, 24)
+			j.entries = append([]JournalEntry{{ID: "3", At: clock, By: "docker", State: "applied", Summary: "2 rules added", Stands: true, Outside: true}}, j.entries...)
+			s.press(screen, "u")
+			s.sees("Undo change 1?")
+			s.tells("This is the last one that was made elsewhere, by root:")
+			s.tells("Add to the end of PREROUTING: TCP to port 80")
+			s.agree("y")
+			if strings.Join(j.said, ", ") != "undo 1" {
+				t.Errorf("the journal was told %v", j.said)
+			}
+		}
+		s, j := historyStage(t, 80, 24)
+		j.stuck = errors.New("the rule is gone")
+		s.press("1", "u")
+		s.sees("Change 1 cannot be undone")
+		s.press("esc")
+		j.entries = j.entries[:1]
+		s.press("u")
+		s.sees("nothing to undo: no change was made here yet")
+	})
+}
