@@ -142,8 +142,9 @@ func (f *fields) takes() intake {
 // paste puts text into the field.
 func (f *fields) paste(s string) { f.list[f.at].paste(s) }
 
-// actions are the keys of the fields; plan shows what they make, which enter does in the last one.
-func (f *fields) actions(plan func() tea.Cmd) keyTable {
+// actions are the keys of the fields; plan shows what they make, which enter does in the last one. Those that leave the form
+// are shown before those that the field has itself.
+func (f *fields) actions(plan func() tea.Cmd, leaving keyTable) keyTable {
 	offers := func() bool { e, ok := f.list[f.at].(*entry); return ok && e.offers() }
 	chosen := func() bool { _, ok := f.list[f.at].(*choice); return ok }
 	return keyTable{
@@ -156,18 +157,24 @@ func (f *fields) actions(plan func() tea.Cmd) keyTable {
 			}
 			return plan()
 		}),
+	}.and(leaving, keyTable{
 		elsewhere(bind("←/→", "another choice")).when(chosen),
 		elsewhere(bind("→", "suggestion")).when(offers),
-	}
+	})
 }
 
-// fieldMark is how many cells stand before a label: the bar of the field that keys
-// go to, and the sign of one that is wrong.
-const fieldMark = 2
+// fieldMark is the room before a label, for the bar of the field that keys go to and the sign of one that is wrong. A sign
+// that is a letter keeps away from the label.
+func (f *fields) fieldMark() string {
+	if f.look.Glyphs.Cross == "x" {
+		return "    "
+	}
+	return "  "
+}
 
 // lines draws the fields at a width.
 func (f *fields) lines(width int) []string {
-	look := f.look
+	look, mark := f.look, f.fieldMark()
 	lines := make([]string, len(f.list))
 	for i, x := range f.list {
 		style, bar, sign := look.Faint, " ", " "
@@ -177,8 +184,9 @@ func (f *fields) lines(width int) []string {
 		if f.left[x.key()] && f.wrong(x.key()) != "" {
 			sign = look.Broken.Render(look.Glyphs.Cross)
 		}
-		room := max(4, width-fieldMark-f.label)
-		lines[i] = bar + sign + style.Render(text.Pad(x.title(), f.label, false)) + text.Fit(x.view(room), room)
+		room := max(4, width-len(mark)-f.label)
+		gap := strings.Repeat(" ", (len(mark)-2)/2)
+		lines[i] = bar + gap + sign + gap + style.Render(text.Pad(x.title(), f.label, false)) + text.Fit(x.view(room), room)
 	}
 	return lines
 }

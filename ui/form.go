@@ -142,10 +142,10 @@ func (f *form) Actions() keyTable {
 		on(bind("enter", "apply", "enter", "ctrl+s"), f.send).agreeing().when(ready),
 		act(bind("esc", "back to the fields", "esc", "ctrl+c", "e", "n", "q", "left"), f.backToFields).when(ready),
 		act(keyCountdown, func() { f.chosen = f.chosen.next() }).when(func() bool { return f.ready && f.gw.Journal != nil }),
-	}.and(f.keys().while(ready), f.fields.actions(f.toPlan).while(filling), keyTable{
-		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return !f.ready && f.kept }).otherwise(f.saying(alreadyNew)),
-		act(bind("esc", "close", "esc", "ctrl+c"), func() { f.fields.leave(); f.close(f) }).when(filling),
-	})
+	}.and(f.keys().while(ready), f.fields.actions(f.toPlan, keyTable{
+		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return f.kept }).otherwise(f.saying(alreadyNew)),
+		act(bind("esc", "close", "esc", "ctrl+c"), func() { f.fields.leave(); f.close(f) }),
+	}).while(filling))
 }
 
 // Asks is the plan, once it is on the screen.

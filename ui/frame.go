@@ -253,7 +253,7 @@ func (a *App) keyLine() string {
 	}
 	line := ""
 	for _, b := range a.keyLabels() {
-		line += a.look.Accent.Render(b.Help().Key) + a.look.Faint.Render(" "+b.Help().Desc) + "  "
+		line += a.look.Key(b.Help().Key, b.Help().Desc) + "  "
 	}
 	return " " + strings.TrimRight(line, " ")
 }
@@ -268,9 +268,9 @@ func (a *App) keyLabels() []key.Binding {
 	case a.typing():
 		more = bind("f1", "more", "f1")
 	}
-	room := a.width - 2 - labelWidthOf(more)
+	room := a.width - 2 - a.labelWidthOf(more)
 	for _, b := range a.labelled(a.readFirst(a.table(a.input())).working()) {
-		w := labelWidthOf(b) + tabGap
+		w := a.labelWidthOf(b) + tabGap
 		if w > room {
 			break
 		}

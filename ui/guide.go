@@ -227,8 +227,8 @@ func (s *guideScreen) planKeys() keyTable {
 		act(bind("enter", "read on", "enter", "ctrl+s"), s.pageDown).when(func() bool { return !s.read.whole() }),
 		on(bind("enter", "wait for a packet", "enter", "ctrl+s"), s.send).when(func() bool { return can() && idle() }),
 		on(bind("enter", "apply", "enter", "ctrl+s"), s.send).agreeing().when(can).otherwise(func() { s.refuse(s.onlyLooks()) }),
-		act(bind("↑/↓", "read on", "up", "k"), s.planUp),
-		act(silent("down", "j"), func() { s.scrollBy(1) }),
+		act(bind("↑/↓", "read on", "up", "k"), s.planUp).when(func() bool { return len(s.plan) > s.room }),
+		act(silent("up", "k"), s.planUp), act(silent("down", "j"), func() { s.scrollBy(1) }),
 		act(keyCountdown, func() { s.chosen = s.chosen.next() }).when(journal),
 		act(bind("esc", "back to the questions", "esc"), s.backToFields),
 		act(silent("pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
@@ -246,10 +246,11 @@ func (s *guideScreen) proofKeys() keyTable {
 
 // fieldKeys are those of the questions.
 func (s *guideScreen) fieldKeys() keyTable {
-	return s.fields.actions(s.toPlan).and(keyTable{
-		act(bind("pgdn", "read on", "pgdown"), s.pageDown), act(silent("pgup"), s.pageUp),
+	return s.fields.actions(s.toPlan, keyTable{
 		on(bind("ctrl+n", "start anew", "ctrl+n"), s.anew).when(func() bool { return s.kept }).otherwise(s.saying(alreadyNew)),
 		act(bind("esc", "close", "esc"), func() { s.Back() }),
+	}).and(keyTable{
+		act(bind("pgdn", "read on", "pgdown"), s.pageDown).when(func() bool { return len(s.plan) > s.room }), act(silent("pgup"), s.pageUp),
 	})
 }
 

@@ -154,8 +154,8 @@ func (i *impact) safety(chosen countdown, key string, width int) []string {
 		style = i.look.Attention
 	}
 	if key != "" {
-		indent = strings.Repeat(" ", len(key)+1)
-		key = i.look.Accent.Render(key) + " "
+		indent = strings.Repeat(" ", len(key+i.look.Told))
+		key = i.look.Accent.Render(key) + style.Render(i.look.Told)
 	}
 	for n, l := range text.Wrap(chosen.words(i.blast.Own, true), width-len(indent), 0) {
 		if n > 0 {

@@ -108,7 +108,7 @@ func TestPlainReadsTheKeysOfThePlan(t *testing.T) {
 		r.press("3", "enter")
 		r.out.Reset()
 		r.press("ctrl+s")
-		if got := r.out.String(); !strings.Contains(got, "keys: enter ") || !strings.Contains(got, "back to the questions") {
+		if got := r.out.String(); !strings.Contains(got, "keys: enter: ") || !strings.Contains(got, "back to the questions") {
 			t.Errorf("the plan is read as %q", got)
 		}
 	})

@@ -55,7 +55,7 @@ func (a *App) settlingKeys() (labels string) {
 		return ""
 	}
 	for _, b := range []key.Binding{keys.Confirm, keys.Rollback} {
-		labels += "  " + a.look.Accent.Render(b.Help().Key) + a.look.Faint.Render(" "+b.Help().Desc)
+		labels += "  " + a.look.Key(b.Help().Key, b.Help().Desc)
 	}
 	return labels
 }

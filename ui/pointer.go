@@ -57,7 +57,7 @@ func (a *App) clickTab(at int) tea.Cmd {
 func (a *App) clickKey(at int) tea.Cmd {
 	x := 1
 	for _, b := range a.keyLabels() {
-		w := labelWidthOf(b)
+		w := a.labelWidthOf(b)
 		if at >= x && at < x+w && len(b.Keys()) > 0 {
 			return a.key(keyOf(b.Keys()[0]))
 		}
@@ -67,7 +67,9 @@ func (a *App) clickKey(at int) tea.Cmd {
 }
 
 // labelWidthOf is how many cells a key and its name take.
-func labelWidthOf(b key.Binding) int { return text.Width(b.Help().Key + " " + b.Help().Desc) }
+func (d *desk) labelWidthOf(b key.Binding) int {
+	return text.Width(b.Help().Key + d.look.Told + b.Help().Desc)
+}
 
 // placeOf is where a box is laid, and how large it is.
 func (a *App) placeOf(box string) (x, y, w, h int) {

@@ -190,7 +190,7 @@ func (q *question) View(_, height int) string {
 		if height >= 18 {
 			lines = append(lines, "")
 		}
-		lines = append(lines, q.look.Accent.Render("c")+" "+style.Render(text.Fit(q.countdown.words(affected, known), inner-2)))
+		lines = append(lines, q.look.Accent.Render("c")+style.Render(q.look.Told+text.Fit(q.countdown.words(affected, known), inner-1-len(q.look.Told))))
 	}
 	no, yes := q.look.Accent.Bold(true).Render("[ No ]"), q.look.Faint.Render("  "+q.verb+"  ")
 	if q.yes {

@@ -106,7 +106,7 @@ const leastCommand = 16
 func (a *App) saidTails() []string {
 	undo, old := "", []string{""}
 	if a.said.undo && len(a.done) > 0 && a.mayUndo() {
-		undo = "   " + a.look.Accent.Render(keys.Undo.Help().Key) + a.look.Faint.Render(" undo")
+		undo = "   " + a.look.Key(keys.Undo.Help().Key, "undo")
 	}
 	if a.offersKept() && a.top() == nil && !a.said.failed {
 		n := rules.Plural(a.kept.count, "connection")
@@ -116,7 +116,7 @@ func (a *App) saidTails() []string {
 		}
 		old = nil
 		for _, words := range []string{n + uses, text.Exact(uint64(a.kept.count)) + uses, text.Exact(uint64(a.kept.count)) + " still old", text.Exact(uint64(a.kept.count)) + " old"} {
-			old = append(old, "   "+a.look.Accent.Render(keys.Forget.Help().Key)+a.look.Attention.Render(" "+words))
+			old = append(old, "   "+a.look.Accent.Render(keys.Forget.Help().Key)+a.look.Attention.Render(a.look.Told+words))
 		}
 	}
 	var tails []string

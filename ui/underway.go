@@ -167,7 +167,7 @@ func (a *App) finishingLine() string {
 	if what == "" {
 		what = "the change"
 	}
-	return " " + a.look.Attention.Render("finishing "+what+" …") + "   " + a.look.Accent.Render("q") + a.look.Faint.Render(" leave without waiting")
+	return " " + a.look.Attention.Render("finishing "+what+" …") + "   " + a.look.Key("q", "leave without waiting")
 }
 
 // Leave is called when the program has ended, however that came about. What was confirmed and is

@@ -76,7 +76,11 @@ func (a *App) screensWith(k tea.KeyPressMsg) string {
 		if i == a.active || s == nil {
 			continue
 		}
-		x := a.table(s).of(k)
+		t := a.table(s)
+		x := t.of(k)
+		if x == nil {
+			x = t.shared(k)
+		}
 		if x == nil || x.name() == "" {
 			continue
 		}
@@ -93,6 +97,16 @@ func (a *App) screensWith(k tea.KeyPressMsg) string {
 func (t keyTable) of(k tea.KeyPressMsg) *action {
 	for i := range t {
 		if a := &t[i]; a.do != nil && !a.rest && key.Matches(k, a.keys) {
+			return a
+		}
+	}
+	return nil
+}
+
+// shared is what a key that several screens have does on this one; nil where it does not.
+func (t keyTable) shared(k tea.KeyPressMsg) *action {
+	for i := range t {
+		if a := &t[i]; a.do == nil && key.Matches(k, a.keys) && (a.works == nil || a.works()) {
 			return a
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	tea "charm.land/bubbletea/v2"
+	"github.com/charmbracelet/colorprofile"
 	"github.com/charmbracelet/x/ansi"
 
 	"nattui/model/doctor"
@@ -277,4 +278,49 @@ func TestRecordedRulesOfferWhatWorks(t *testing.T) {
 	s.sees("the file has rules alone")
 	s.sees("nor what else filters there")
 	s.sees("other outcomes are possible")
+}
+
+// Without colour, and in ASCII, a mark keeps away from the label it is at, the field and the row under the cursor are not told
+// by what frames are drawn with, and a key is told from what it does.
+func TestMonochromeScreen(t *testing.T) {
+	s := newStage(t, 80, 24, gatewayRules)
+	s.app.utf8 = false
+	s.send(tea.ColorProfileMsg{Profile: colorprofile.ASCII})
+	s.sees(" >   1  tcp to 203.0.113.1:80")
+	s.sees(" a: add  e: edit")
+	s.sees("?: more")
+	s.press("a")
+	s.press("tab", "tab", "tab", "tab")
+	s.write("999")
+	s.press("tab", "shift+tab")
+	s.sees("| > x From       999")
+	s.sees("|     Chain ")
+	s.sees("up: back")
+	s.fits()
+	s.press("esc")
+	at := strings.Index(lineOf(s.screen(), "?: more"), "?: more")
+	s.send(tea.MouseClickMsg{X: at, Y: 22, Button: tea.MouseLeft})
+	s.sees("Keys (")
+	colour := newStage(t, 80, 24, gatewayRules)
+	colour.sees(" a add  e edit")
+}
+
+// The key line names what its keys do there: how to leave a form that was filled before, and no reading on where all is in sight.
+func TestKeyLinesOfForms(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 24)
+		s.press("a", "tab", "tab")
+		s.write("tcp")
+		s.press("esc", "a")
+		s.sees("ctrl+n start anew  esc close")
+		g := guideStage(t, 80, 24, bareRules)
+		g.press("down", "down", "down", "enter")
+		g.sees("Outside")
+		g.lacks("read on")
+		g.sees("esc close")
+	})
+	s := newStage(t, 80, 24, gatewayRules)
+	s.press("5", "w")
+	s.tells("w is a key of Rules (1): switches, ")
+	s.tells("Doctor (4): switches")
 }

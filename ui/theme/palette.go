@@ -60,11 +60,14 @@ func (c Choice) Settle(dark bool, profile colorprofile.Profile) (bool, colorprof
 
 // New makes the theme for a background and for what the terminal can do.
 func New(dark, utf8 bool, profile colorprofile.Profile) *Theme {
-	t := &Theme{Dark: dark, Glyphs: unicodeGlyphs}
+	t := &Theme{Dark: dark, Glyphs: unicodeGlyphs, Told: " "}
 	if !utf8 {
 		t.Glyphs = asciiGlyphs
 	}
 	p := paletteFor(dark, profile)
+	if p.accent == nil {
+		t.Told = ": "
+	}
 	fg := func(c color.Color) Style {
 		if c == nil {
 			return StyleOf(lipgloss.NewStyle())

@@ -29,6 +29,14 @@ type Theme struct {
 	Input    Style // text being typed
 	Selected Style // a value that the next character replaces
 	Hit      Style // what was searched for, where it was found
+
+	// Told stands between a key and what it does: where no colour tells them apart, a sign does.
+	Told string
+}
+
+// Key is a key, with what it does.
+func (t *Theme) Key(label, does string) string {
+	return t.Accent.Render(label) + t.Faint.Render(t.Told+does)
 }
 
 // Glyphs are the special characters in use.
@@ -51,7 +59,7 @@ var unicodeGlyphs = Glyphs{
 }
 
 var asciiGlyphs = Glyphs{
-	Into: ">", Outof: "<", Becomes: "=>", Live: "*", Cross: "x", Tick: "+", Bar: "|", Rule: "-", Branch: "`>", Down: "v", Up: "^", Dot: "-", Pipe: "|", None: "-",
+	Into: ">", Outof: "<", Becomes: "=>", Live: "*", Cross: "x", Tick: "+", Bar: ">", Rule: "-", Branch: "`>", Down: "v", Up: "^", Dot: "-", Pipe: "|", None: "-",
 }
 
 // ASCII stands in for a character on a terminal that shows no other, cell for
@@ -68,7 +76,7 @@ func ASCII(r rune) rune {
 
 var likenesses = map[rune]rune{
 	'…': '~', '“': '"', '”': '"', '‘': '\'', '’': '\'', '–': '-', '—': '-', '·': '-', '↑': '^', '↓': 'v', '←': '<', '→': '>', '‹': '<', '›': '>',
-	'⇒': '>', '▸': '>', '◂': '<', '●': '*', '×': 'x', '✓': '+', '▌': '|', '─': '-', '━': '=', '▁': '_', '▂': '.', '▃': '-', '▄': '~', '▅': '=', '▆': '+', '▇': '*', '█': '#', '│': '|', '▾': 'v', '▴': '^', '↳': '>',
+	'⇒': '>', '▸': '>', '◂': '<', '●': '*', '×': 'x', '✓': '+', '▌': '>', '─': '-', '━': '=', '▁': '_', '▂': '.', '▃': '-', '▄': '~', '▅': '=', '▆': '+', '▇': '*', '█': '#', '│': '|', '▾': 'v', '▴': '^', '↳': '>',
 }
 
 // Key is the label of a key as the terminal can show it: arrows by their names, as a letter that looks like one
