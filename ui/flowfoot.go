@@ -21,7 +21,7 @@ func (s *flowsScreen) foot(width, height int) []string {
 	look := s.look
 	lines := []string{s.divider(width)}
 	if f, ok := s.current(); ok {
-		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(text.Fit(s.summary(&f, width-2), width-2)))
+		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(s.cutTo(s.summary(&f, width-2), width-2)))
 	}
 	if g, ok := s.groups.current(); ok && s.mode == groupMode {
 		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g, false))

@@ -75,7 +75,13 @@ func (f *form) preview(width, height int) []string {
 	}
 	lines := f.previewLines(width, height)
 	if rest := len(lines) - height; rest > 0 {
-		lines = append(lines[:max(0, height-1)], f.look.Faint.Render(text.Fit(f.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line")+" in the plan: ctrl+s", width)))
+		more := f.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line")
+		if whole := more + " in the plan: ctrl+s"; text.Width(whole) <= width {
+			more = whole
+		} else {
+			more += ": ctrl+s"
+		}
+		lines = append(lines[:max(0, height-1)], f.look.Faint.Render(text.Fit(more, width)))
 	}
 	return lines
 }

@@ -341,10 +341,10 @@ func (s *historyScreen) foot(width, height int) []string {
 			if n := len(e.Commands) - 1; n > 0 {
 				line += " (and " + rules.Plural(n, "more command") + ")"
 			}
-			lines = append(lines, " "+s.look.Text.Render(text.Fit(text.Safe(line), width-2)))
+			lines = append(lines, " "+s.look.Text.Render(s.cutTo(text.Safe(line), width-2)))
 		}
 		if note := s.noteOf(&e); note != "" {
-			lines = append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(note), width-2)))
+			lines = append(lines, " "+s.look.Faint.Render(s.cutTo(text.Safe(note), width-2)))
 		}
 	}
 	if s.drifted && s.gw.Journal != nil {
@@ -355,7 +355,7 @@ func (s *historyScreen) foot(width, height int) []string {
 				word, _, _ = strings.Cut(word, ";")
 			}
 		}
-		lines = append(lines, " "+style.Render(text.Fit(word, width-2)))
+		lines = append(lines, " "+style.Render(s.cutTo(word, width-2)))
 	}
 	for len(lines) < height {
 		lines = append(lines, "")

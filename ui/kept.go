@@ -223,29 +223,38 @@ func (d *desk) dropKept(gone func(flow.Key) bool) {
 
 // Settle fits the list to the terminal.
 func (k *keptFlows) Settle() tea.Cmd {
-	k.height = max(1, min(len(k.kept.flows), k.boxHeight()-6))
+	k.height = max(1, min(len(k.kept.flows), k.boxHeight()-4-len(k.words(min(100, k.width-2)-4))))
 	k.cursor.Follow(len(k.kept.flows), k.key)
 	k.cursor.Settle(len(k.kept.flows), k.height)
 	return nil
+}
+
+// words say what the connections are and what forgetting them does, in as few words as a low terminal has room for.
+func (k *keptFlows) words(inner int) []string {
+	words, short := "They began before the last change and keep their translation until they end. Forget one, and today's rules decide about its next packet. Your own connection is not listed.", "They keep their translation until they end or you forget them."
+	switch {
+	case k.kept.count == 1 && !k.kept.looking:
+		words = "It began before the last change and keeps its translation until it ends. Forget it, and today's rules decide about its next packet. Your own connection is not listed."
+		short = "It keeps its translation until it ends or you forget it."
+	case k.kept.looking:
+		words = "The rules have changed: which connections still use the old rule is looked for again…"
+		short = words
+	case len(k.kept.flows) == 0:
+		words = "None left: all have ended or were forgotten."
+		short = words
+	}
+	lines := text.Wrap(words, inner, 0)
+	if len(lines) > max(3, k.boxHeight()/3) {
+		lines = text.Wrap(short, inner, 0)
+	}
+	return styled(k.look.Faint, lines)
 }
 
 // View draws the box.
 func (k *keptFlows) View(width, _ int) string {
 	w := min(100, width-2)
 	inner := w - 4
-	var lines []string
-	words := "They began before the last change and keep their translation until they end. Forget one, and today's rules decide about its next packet. Your own connection is not listed."
-	switch {
-	case k.kept.count == 1 && !k.kept.looking:
-		words = "It began before the last change and keeps its translation until it ends. Forget it, and today's rules decide about its next packet. Your own connection is not listed."
-	case k.kept.looking:
-		words = "The rules have changed: which connections still use the old rule is looked for again…"
-	case len(k.kept.flows) == 0:
-		words = "None left: all have ended or were forgotten."
-	}
-	for _, l := range text.Wrap(words, inner, max(1, k.boxHeight()-5-k.height)) {
-		lines = append(lines, k.look.Faint.Render(l))
-	}
+	lines := k.words(inner)
 	from, to := k.cursor.Window(len(k.kept.flows), k.height)
 	for i := from; i < to; i++ {
 		line := text.Fit(k.kept.flows[i].Line(), inner-2)

@@ -59,5 +59,13 @@ func (r *reading) under(title string, width int) string {
 // boxHeight is how high a box may be: the key line and the status line stay in sight.
 func (d *desk) boxHeight() int { return d.height - footLines - d.more }
 
+// cutTo cuts a text to a width, where it is not printed in lines: the terminal wraps those.
+func (d *desk) cutTo(s string, width int) string {
+	if d.plain {
+		return s
+	}
+	return text.Fit(s, width)
+}
+
 // boxRoom is how many lines there are within a box of that height.
 func boxRoom(height int) int { return max(3, height-2) }

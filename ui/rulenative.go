@@ -270,7 +270,7 @@ func (s *rulesScreen) nativeDetails(it ruleItem, width int) []string {
 		parts = append(parts, rules.Plural(n.Packets, "packet")+", "+text.Bytes(n.Bytes))
 	}
 	meta := strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
-	return append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(own), width-2)))
+	return append(lines, " "+s.look.Faint.Render(s.cutTo(meta, width-2)), " "+s.look.Faint.Render(s.cutTo(text.Safe(own), width-2)))
 }
 
 // nativeWords are a native rule's sentence and its own text, or those of an element of its map.

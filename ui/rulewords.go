@@ -92,11 +92,11 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 		lines = append(lines, " "+s.look.Text.Render(l))
 	}
 	if d, dead := s.deadAt(it); dead {
-		lines = append(lines, " "+s.look.Attention.Render(text.Fit("! "+text.Safe(d.Sentence()), width-2)))
+		lines = append(lines, " "+s.look.Attention.Render(s.cutTo("! "+text.Safe(d.Sentence()), width-2)))
 	} else if meta := s.metaWords(r, it); meta != "" {
-		lines = append(lines, " "+s.look.Faint.Render(text.Fit(meta, width-2)))
+		lines = append(lines, " "+s.look.Faint.Render(s.cutTo(meta, width-2)))
 	}
-	return append(lines, " "+s.look.Faint.Render(text.Fit(text.Safe(r.String()), width-2)))
+	return append(lines, " "+s.look.Faint.Render(s.cutTo(text.Safe(r.String()), width-2)))
 }
 
 // parkedDetails are the lines about a parked rule.
@@ -111,7 +111,7 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 	for _, l := range text.Wrap(text.Safe(sentence), width-2, 2) {
 		lines = append(lines, " "+s.look.Text.Render(l))
 	}
-	return append(lines, " "+s.look.Attention.Render(text.Fit(words, width-2)), " "+s.look.Faint.Render(text.Fit(text.Safe(own), width-2)))
+	return append(lines, " "+s.look.Attention.Render(s.cutTo(words, width-2)), " "+s.look.Faint.Render(s.cutTo(text.Safe(own), width-2)))
 }
 
 // metaWords are what is known about a rule apart from what it does.

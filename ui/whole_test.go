@@ -324,3 +324,22 @@ func TestKeyLinesOfForms(t *testing.T) {
 	s.tells("w is a key of Rules (1): switches, ")
 	s.tells("Doctor (4): switches")
 }
+
+// What a box says of the connections that it lists is told whole beside however many these are.
+func TestKeptFlowsAreExplainedWhole(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {40, 12}, {60, 14}} {
+		s, _ := flowStage(t, size[0], size[1], someFlows()...)
+		for range 8 {
+			s.app.kept.flows = append(s.app.kept.flows, someFlows()...)
+		}
+		s.app.kept.count = 500
+		s.app.open(newKeptFlows(&s.app.desk))
+		s.app.settle()
+		s.app.drawn = s.app.draw()
+		box := strings.Join(strings.Fields(strings.NewReplacer("│", " ").Replace(s.screen())), " ")
+		if !strings.Contains(box, "keep their translation until they end") || !strings.Contains(box, "them. ▌") && !strings.Contains(box, "not listed. ▌") {
+			t.Errorf("%v:\n%s", size, s.screen())
+		}
+		s.fits()
+	}
+}

@@ -11,32 +11,85 @@ import (
 var leastHeads = []int{3, 0}
 
 // Ends cuts a text to a width as Fit does, but first the addresses in it, in their middle and the longest first: by
-// their last part, their port or length they are told apart. What follows the last that has room goes with a sign.
+// their last part, their port or length they are told apart. Networks of IPv4 give way where that is not enough, and then what
+// stands before a port or an interface at the end. What follows the last that has room goes with a sign.
 func Ends(s string, width int) string {
 	if Width(s) <= width {
 		return s
 	}
 	words := strings.Split(s, " ")
-	for kept := len(words); kept > 0; kept-- {
-		cuts, some := make([]cut, kept), false
-		for i := range cuts {
-			cuts[i] = cutOf(words[i])
-			some = some || cuts[i].tail != ""
-		}
-		if !some {
-			break
-		}
-		rest, room := "", width
-		if kept < len(words) {
-			rest, room = " …", width-2
-		}
-		for _, least := range leastHeads {
-			if short, ok := shortened(cuts, room, least); ok {
-				return short + rest
-			}
+	if short, ok := fitted(words, width, true); ok {
+		return short
+	}
+	if short, ok := keepingEnd(words, width); ok {
+		return short
+	}
+	for kept := len(words) - 1; kept > 0; kept-- {
+		if short, ok := fitted(words[:kept], width-2, false); ok {
+			return short + " …"
 		}
 	}
 	return Fit(s, width)
+}
+
+// fitted are words with their addresses cut to a width, and the networks among them where that is wanted; false where there
+// are none, or that is not enough.
+func fitted(words []string, width int, networks bool) (string, bool) {
+	cuts, all, some := make([]cut, len(words)), make([]cut, len(words)), false
+	for i, w := range words {
+		cuts[i] = cutOf(w)
+		if all[i] = cuts[i]; networks && all[i].tail == "" {
+			all[i] = networkOf(w)
+		}
+		some = some || all[i].tail != ""
+	}
+	for _, least := range leastHeads {
+		for _, c := range [][]cut{cuts, all} {
+			if short, ok := shortened(c, width, least); some && ok {
+				return short, true
+			}
+		}
+	}
+	return "", false
+}
+
+// networkOf cuts a network of IPv4, before its length; any other word stays.
+func networkOf(word string) cut {
+	at := strings.IndexByte(word, '/')
+	if at < 0 || strings.Count(word[:at], ".") != 3 || strings.Trim(word, "!0123456789./") != "" {
+		return cut{head: word}
+	}
+	return cut{head: word[:at], tail: word[at:]}
+}
+
+// keepingEnd keeps a port or an interface that a text ends in, and cuts what stands before; false where it ends in neither, or
+// a port would go.
+func keepingEnd(words []string, width int) (string, bool) {
+	at := len(words) - 1
+	switch {
+	case at > 0 && isPort(words[at]):
+	case at > 1 && (words[at-1] == "in" || words[at-1] == "out"):
+		at--
+	default:
+		return "", false
+	}
+	tail := strings.Join(words[at:], " ")
+	room := width - Width(tail) - 1
+	if room < 1 {
+		return "", false
+	}
+	head := Ends(strings.Join(words[:at], " "), room)
+	for _, w := range words[:at] {
+		if port := w[strings.LastIndexByte(w, ':')+1:]; port != w && !strings.HasSuffix(head, ":"+port) && !strings.Contains(head, ":"+port+" ") {
+			return "", false
+		}
+	}
+	return head + " " + tail, true
+}
+
+// isPort tells whether a word is a port, or some.
+func isPort(word string) bool {
+	return len(word) > 1 && word[0] == ':' && strings.Trim(word[1:], "0123456789,-:") == ""
 }
 
 // shortened are words that lose as much of their middles as a width asks for, and keep the least of their heads; false

@@ -23,6 +23,12 @@ func TestEndsKeepWhatTellsApart(t *testing.T) {
 		{"Chain of 3 words that is long", 12, "Chain of 3 …"},
 		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080", 10, "tcp to [2…"},
 		{"tcp to [2001:db8:1:abcd:1:2:3:def1]:1080 in lan0", 26, "tcp to [2…:def1]:1080 in …"},
+		{"tcp from 192.168.0.0/24 to 192.168.7.21:8080 in lan0", 40, "tcp from 192…/24 to 192….21:8080 in lan0"},
+		{"tcp from 192.168.0.0/24 to 192.168.7.21:8080", 40, "tcp from 192.168.0.0/24 to 192.….21:8080"},
+		{"from 192.168.0.0/24 out wan0", 17, "from 19… out wan0"},
+		{"from 192.168.0.0/24 out wan0", 24, "from 192.16…/24 out wan0"},
+		{"▸ this host :8888", 14, "▸ this … :8888"},
+		{"tcp :8000-8010 in lan0", 20, "… :8000-8010 in lan0"},
 		{"tcp to 203.0.113.1:80", 13, "tcp to ….1:80"},
 		{"tcp to 203.0.113.1:80", 12, "tcp to 203.…"},
 		{"пакеты к 2001:db8:1:abcd:1:2:3:def1", 22, "пакеты к 2001:db…:def1"},
@@ -46,8 +52,8 @@ func TestEndsKeepWords(t *testing.T) {
 		want  string
 	}{
 		{"from 10.11.67.0/24 out tap20", 28, []string{"tap"}, "from 10.11.67.0/24 out tap20"},
-		{"from 10.11.67.0/24 out tap20", 24, []string{"tap"}, "from 10.11.67.0/2… tap20"},
-		{"from 10.11.67.0/24 out TAP20", 12, []string{"tap"}, "from … TAP20"},
+		{"from 10.11.67.0/24 out tap20", 24, []string{"tap"}, "from 10.11…/24 out tap20"},
+		{"from 10.11.67.0/24 out TAP20", 12, []string{"tap"}, "f… out TAP20"},
 		{"from 10.11.67.0/24 out tap20", 6, []string{"tap"}, "…tap20"},
 		{"from 10.11.67.0/24 out tap20", 12, []string{"br0"}, Ends("from 10.11.67.0/24 out tap20", 12)},
 	} {
