@@ -22,7 +22,7 @@ var clauses = map[string]string{
 	"delete": "the rule under the cursor, after a question; u brings it back", "move": "the rule one place up or down; J moves it down",
 	"restore": "brings the parked rule back to its place, unparks it", "park": "takes the rule away until the same key brings it back (in Doctor p tests a server)",
 	"open":       "the rules of the chain or map under it, in place",
-	"open chain": "shows the rules of the chain that is jumped to, in place", "details": "all about what is under the cursor",
+	"open chain": "shows the rules of the chain that is jumped to, in place", "the rule itself": "all about the rule where enter opens a chain or elements, and its connections from there", "details": "all about what is under the cursor",
 	"filter": "shows only what matches; up brings earlier filters back", "chains": "all chains of all tables, to look at one",
 	"test a packet": "predicts what the kernel does with a packet", "trace it": "traces the packets of what is under the cursor",
 	"import": "pasted commands, checked and corrected; pasting on any screen does the same", "IPv4/IPv6": "the rules of the other family",

@@ -358,7 +358,7 @@ func (s *flowsScreen) emptyNote() string {
 	case feed.Err != nil:
 		return feed.Err.Error()
 	case !s.query.IsZero() && s.gw.Flows.Table().Len() > 0:
-		return "no connection matches; press esc to show all"
+		return "no connection matches “" + s.query.String() + "”; press esc to show all"
 	case feed.Listing:
 		return "reading the table…"
 	case s.gw.Flows.Table().Len() > 0:

@@ -306,7 +306,7 @@ func TestGuideMarksNativeForwards(t *testing.T) {
 		s.send(factsMsg{f})
 		s.press("3")
 		s.sees("Publish a service         1 in place")
-		s.sees("Redirect to a proxy here  1 of 1 fail")
+		s.sees("Redirect to a proxy here  fails")
 	})
 }
 
@@ -315,7 +315,7 @@ func TestGuideMarksFollowTheConnections(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, f := flowStage(t, 80, 24, someFlows()...)
 		s.press("3")
-		s.sees("Publish a service         1 of 2 fail")
+		s.sees("Publish a service         1 of 2 fails")
 		g := s.guide()
 		if g.doing.due(g) {
 			t.Error("nothing has changed, and it is looked for again")

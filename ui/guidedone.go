@@ -22,14 +22,18 @@ type doneMark struct {
 	whole                  bool
 }
 
+func fails(n int) string { return map[bool]string{true: " fails", false: " fail"}[n == 1] }
+
 // words are the mark in the list, empty where nothing is done.
 func (m doneMark) words(look *theme.Theme, wide bool) string {
 	said := strconv.Itoa(m.rules)
 	switch {
+	case m.failing == 1 && m.rules == 1:
+		return "fails"
 	case m.failing > 0 && wide:
-		return strconv.Itoa(m.failing) + " of " + said + " fail"
+		return strconv.Itoa(m.failing) + " of " + said + fails(m.failing)
 	case m.failing > 0:
-		return strconv.Itoa(m.failing) + " fail"
+		return strconv.Itoa(m.failing) + fails(m.failing)
 	case m.warned > 0 && wide:
 		return strconv.Itoa(m.warned) + " of " + said + " doubtful"
 	case m.warned > 0:

@@ -81,11 +81,7 @@ func (h *help) entry(x *action, column, width int) []string {
 		if i == 0 {
 			label = h.look.Glyphs.Key(x.label())
 		}
-		style := h.look.Text
-		if i > 0 {
-			style = h.look.Faint
-		}
-		lines = append(lines, h.look.Accent.Render(text.Pad(label, column-1, false)+" ")+style.Render(l))
+		lines = append(lines, h.look.Accent.Render(text.Pad(label, column-1, false)+" ")+h.look.Text.Render(l))
 	}
 	return lines
 }

@@ -172,6 +172,9 @@ func (s *historyScreen) askSave() {
 		title = "Restore the saved rules after each reload?"
 		lines = []string{"firewalld or ufw may remove " + rules.Plural(s.drift.Unwatched, "rule") + " of yours when it reloads. The unit nattui-watch.service restores them."}
 		t.Watch = true
+	case s.drifted && s.drift.None() && !s.anyRules():
+		s.say("there are no rules here to save")
+		return
 	case s.drifted && s.drift.None():
 		if !s.drift.Safe() {
 			s.say("the rules are already " + s.drift.words())
@@ -197,6 +200,18 @@ func (s *historyScreen) askSave() {
 		})
 	}
 	s.pose(q)
+}
+
+// anyRules tells whether there is a rule to be saved, by whomever it was made, as far as is known.
+func (d *desk) anyRules() bool {
+	for _, set := range d.tables.Sets {
+		for _, t := range set.Tables {
+			if slices.ContainsFunc(t.Chains, func(c rules.Chain) bool { return len(c.Rules) > 0 }) {
+				return true
+			}
+		}
+	}
+	return d.tables.Sets == nil || d.tables.Native != nil && len(d.tables.Native.Tables) > 0
 }
 
 // Settle fits the list to the size.

@@ -95,7 +95,7 @@ func (s *rulesScreen) tellRule(l *factLines, it ruleItem) {
 		words := n.words(s.now)
 		l.say("history", words[len(words)-1]+", change "+n.ID)
 		if len(words) > 1 {
-			l.say("expires", words[0])
+			l.say("expires", strings.TrimPrefix(words[0], "expires "))
 		}
 	}
 	if names := rule.Untold(); len(names) > 0 {

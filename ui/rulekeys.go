@@ -105,6 +105,7 @@ func (s *rulesScreen) changing() keyTable {
 func (s *rulesScreen) looking() keyTable {
 	onJump := func() bool { r, _, ok := s.current(); return ok && jumps(r) }
 	onMore := func() bool { _, it, _ := s.current(); return it.opens() }
+	onElement := func() bool { _, it, _ := s.current(); return it.element != nil }
 	onAny := func() bool { _, it, ok := s.current(); return ok || it.native != nil }
 	can := func() bool { return !s.gw.ReadOnly && s.set() != nil }
 	more := func() bool {
@@ -114,6 +115,8 @@ func (s *rulesScreen) looking() keyTable {
 	return keyTable{
 		act(bind("enter", "open chain", "enter"), s.openChain).when(onJump),
 		act(bind("enter", "open", "enter"), s.openChain).when(onMore),
+		act(keyAboutRule, s.openRule).when(func() bool { return onJump() || onMore() || onElement() }),
+		act(hidden(keyAboutRule), s.openRule).when(onAny),
 		act(keys.Details, s.openDetails).when(onAny),
 		act(keys.Filter, s.filter.start),
 		act(keys.Chains, s.openChains),
@@ -261,6 +264,20 @@ func (s *rulesScreen) openChain() {
 	if _, it, ok := s.current(); ok || it.native != nil {
 		s.open[it.key] = !s.open[it.key]
 		s.list()
+	}
+}
+
+// keyAboutRule leads to the rule where enter opens what it leads to, or is about an element of it.
+var keyAboutRule = bind("A", "the rule itself", "A")
+
+// openRule shows everything about the rule under the cursor, also where that is on an element of its set.
+func (s *rulesScreen) openRule() {
+	_, it, ok := s.current()
+	if it.element != nil {
+		it.at, it.element = slices.Index(it.native.Rules, it.rule)+1, nil
+	}
+	if it.native != nil || ok {
+		s.desk.open(newRuleDetails(s, it))
 	}
 }
 

@@ -49,9 +49,27 @@ func (a *App) statusLine() string {
 		}
 		return left + strings.ReplaceAll(a.saidLine(a.width-text.Width(left)), "\n", "\n"+strings.Repeat(" ", text.Width(left)))
 	case a.said.text != "":
-		return a.saidLine(a.width)
+		return a.saidBesideFilter()
 	}
 	return a.proofLine()
+}
+
+// saidBesideFilter is what was said, with the filter that the screen still goes by where there is room for both.
+func (a *App) saidBesideFilter() string {
+	s, filters := a.screen().(liner)
+	if !filters || a.top() != nil || a.plain {
+		return a.saidLine(a.width)
+	}
+	said := a.saidLine(a.width)
+	line, shown := s.Line(a.width / 3)
+	room := a.width - text.Width(line) - 2
+	if a.said.command != "" { // which gives way
+		said = a.saidLine(room)
+	}
+	if !shown || strings.Contains(line+said, "\n") || text.Width(said) > room || room < a.width/2 {
+		return a.saidLine(a.width)
+	}
+	return said + "  " + line
 }
 
 // refusedAbove is what the line that is typed has not taken, above it: else nobody would see why.

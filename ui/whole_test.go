@@ -13,6 +13,7 @@ import (
 
 	"nattui/model/doctor"
 	"nattui/model/mission"
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
@@ -342,4 +343,53 @@ func TestKeptFlowsAreExplainedWhole(t *testing.T) {
 		}
 		s.fits()
 	}
+}
+
+// A filter is told of beside what is said, and where nothing matches it.
+func TestFilterBesideTheStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.press("/")
+		s.write("dport 443")
+		s.press("enter")
+		s.app.sayDone("1 connection forgotten")
+		s.send(factsMsg{gatewayFacts()})
+		s.sees("1 connection forgotten  / dport 443")
+		s.press("/")
+		s.write(" sport 1")
+		s.press("enter")
+		s.sees("no connection matches “dport 443 sport 1”")
+		s.press("esc", "1", "/")
+		s.write("8443")
+		s.press("enter", "d")
+		s.agree("y")
+		s.sees("rule 2 of PREROUTING deleted")
+		s.sees("/ 8443")
+		s.fits()
+	})
+}
+
+// Where enter opens what a rule leads to, A leads to the rule, also from one of its elements.
+func TestRuleItselfIsReached(t *testing.T) {
+	s := newNativeStage(t, 80, 24, nil)
+	s.press("down")
+	s.sees("A the rule itself")
+	s.press("enter", "down", "A")
+	s.sees("─ Rule 1 of pre ─")
+	s.press("esc")
+	other := newStage(t, 80, 24, gatewayRules)
+	other.press("down", "down", "down")
+	other.sees("enter open chain  A the rule itself")
+	other.press("A")
+	other.sees("─ Rule 4 of PREROUTING ─")
+}
+
+// Where there is no rule, none is saved.
+func TestNothingToSave(t *testing.T) {
+	s, j := historyStage(t, 80, 24)
+	j.drift = &Unsaved{}
+	s.kernel.sets = sets(t, map[rules.Variant]string{v4: "*nat\n:PREROUTING ACCEPT [0:0]\nCOMMIT\n"})
+	s.tables(true)
+	s.press("1", "6", "w")
+	s.sees("there are no rules here to save")
 }
