@@ -33,6 +33,7 @@ var programs = map[string]func(){
 	"unprivileged": unprivileged,
 	"traffic":      traffic,
 	"begin":        begin,
+	"flood":        flood,
 }
 
 // programsVariable is set where the programs are on the PATH already: within the

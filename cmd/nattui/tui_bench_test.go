@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log"
 	"net"
 	"net/netip"
 	"os"
@@ -107,7 +108,7 @@ func BenchmarkFloodOnScreen(b *testing.B) {
 		_, _ = s.tty.Write([]byte("2"))
 		s.waitFor(b, "client")
 		before, bytesBefore := usage(s.cmd.Process.Pid), s.bytes.Load()
-		flood(b, rate, seconds)
+		floodFor(b, rate, seconds)
 		ours += usage(s.cmd.Process.Pid) - before
 		written += s.bytes.Load() - bytesBefore
 		s.quit(b)
@@ -137,27 +138,48 @@ func usage(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond
 }
 
-// flood sends datagrams, each a flow of its own, to an address that drops them.
-func flood(b *testing.B, rate, seconds int) {
+// startFlood has datagrams sent, each a flow of its own, to an address that drops them. Another process does: this one's
+// scheduler would have what is measured wait for the sending.
+func startFlood(b *testing.B, rate, seconds int) *exec.Cmd {
 	b.Helper()
-	c, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 0})
-	if err != nil {
+	cmd := exec.Command("flood", strconv.Itoa(rate), strconv.Itoa(seconds))
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = c.Close() }()
+	return cmd
+}
+
+// floodFor is a flood from its beginning to its end.
+func floodFor(b *testing.B, rate, seconds int) {
+	b.Helper()
+	if err := startFlood(b, rate, seconds).Wait(); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// flood is the program of startFlood: its arguments are datagrams a second, and for how many seconds.
+func flood() {
+	given := func(i int) int {
+		n, err := strconv.Atoi(os.Args[i])
+		if err != nil {
+			log.Fatal(err)
+		}
+		return n
+	}
+	rate, seconds := given(1), given(2)
+	var c *net.UDPConn
 	sent := 0
-	begun := time.Now()
-	for sent < rate*seconds {
+	for begun := time.Now(); sent < rate*seconds; time.Sleep(time.Millisecond) {
 		for due := min(rate*seconds, int(time.Since(begun).Seconds()*float64(rate))); sent < due; sent++ {
-			if sent%60_000 == 59_999 {
-				_ = c.Close()
+			if sent%60_000 == 0 {
+				var err error
 				if c, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(10, 9, 0, 2), Port: 0}); err != nil {
-					b.Fatal(err)
+					log.Fatal(err)
 				}
 			}
 			_, _ = c.WriteToUDPAddrPort([]byte{0}, netip.AddrPortFrom(netip.MustParseAddr("10.9.0.2"), uint16(1+sent%60_000)))
 		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -169,7 +191,7 @@ func toolFlood(b *testing.B, rate, seconds int) time.Duration {
 		b.Fatal(err)
 	}
 	time.Sleep(200 * time.Millisecond)
-	flood(b, rate, seconds)
+	floodFor(b, rate, seconds)
 	_ = cmd.Process.Signal(unix.SIGINT)
 	_ = cmd.Wait()
 	return cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
@@ -177,7 +199,8 @@ func toolFlood(b *testing.B, rate, seconds int) time.Duration {
 
 // BenchmarkKeyOnScreen is the time from a key press to its effect on the terminal, on the
 // Flows screen of the real program, with a table of 150,000 flows to which 15,000 a second are added; and the
-// program's largest resident memory. NATTUI_BENCH_FLOWS says how many flows there are at first, where
+// program's largest resident memory. Beside it are the times of cat, which only writes what it reads, in the same terminal beside
+// the same flood: no program can be sooner. NATTUI_BENCH_FLOWS says how many flows there are at first, where
 // nf_conntrack_max allows more, which belongs to the first network namespace, and NATTUI_BENCH_RATE how many are added.
 func BenchmarkKeyOnScreen(b *testing.B) {
 	if lab.Isolate(b) {
@@ -195,7 +218,7 @@ func BenchmarkKeyOnScreen(b *testing.B) {
 	}
 	n, rate := given("NATTUI_BENCH_FLOWS", 150_000), given("NATTUI_BENCH_RATE", 15_000)
 	const seconds, presses = 6, 100
-	var took []time.Duration
+	var ours, floor []time.Duration
 	var resident int
 	for b.Loop() {
 		manyFlows(b, n)
@@ -203,29 +226,53 @@ func BenchmarkKeyOnScreen(b *testing.B) {
 		s.waitFor(b, "PREROUTING")
 		_, _ = s.tty.Write([]byte("2"))
 		s.waitFor(b, "203.0.113.1")
-		flooded := make(chan struct{})
-		go func() {
-			defer close(flooded)
-			flood(b, rate, seconds)
-		}()
+		flooded := startFlood(b, rate, seconds)
 		for range presses {
-			took = append(took, s.press(b, "?", "esc"))
+			ours = append(ours, s.press(b, "?", "esc"))
 			_, _ = s.tty.Write([]byte("q"))
 			s.waitFor(b, "filter")            // the list's keys: the dialog has closed
 			time.Sleep(50 * time.Millisecond) // the list is drawn some times
 		}
-		<-flooded
+		_ = flooded.Wait()
 		resident = max(resident, peakMemory(s.cmd.Process.Pid))
 		s.quit(b)
 		shell(b, "conntrack", "-F")
+		floor = append(floor, echoes(b, n, rate, seconds, presses)...)
 	}
-	slices.Sort(took)
-	ms := func(part float64) float64 {
-		return float64(took[int(part*float64(len(took)-1))].Microseconds()) / 1000
+	part := func(of []time.Duration, p float64) float64 {
+		slices.Sort(of)
+		return float64(of[int(p*float64(len(of)-1))].Microseconds()) / 1000
 	}
-	b.ReportMetric(ms(0.5), "p50-ms")
-	b.ReportMetric(ms(0.99), "p99-ms")
+	b.ReportMetric(part(ours, 0.5), "p50-ms")
+	b.ReportMetric(part(ours, 0.99), "p99-ms")
+	b.ReportMetric(part(floor, 0.5), "cat-p50-ms")
+	b.ReportMetric(part(floor, 0.99), "cat-p99-ms")
 	b.ReportMetric(float64(resident)/1000, "peak-MB")
+}
+
+// echoes are the times that cat takes for a key beside a flood that conntrack -E reads.
+func echoes(b *testing.B, flows, rate, seconds, presses int) (took []time.Duration) {
+	b.Helper()
+	manyFlows(b, flows)
+	reader := exec.Command("conntrack", "-E", "-b", strconv.Itoa(64<<20))
+	if err := reader.Start(); err != nil {
+		b.Fatal(err)
+	}
+	s := sit(b, "sh", "-c", "stty raw -echo && echo ready && exec cat")
+	s.waitFor(b, "ready")
+	flooded := startFlood(b, rate, seconds)
+	for range presses {
+		took = append(took, s.press(b, "?", "?"))
+		time.Sleep(50 * time.Millisecond)
+	}
+	_ = flooded.Wait()
+	_ = s.cmd.Process.Kill()
+	_ = s.cmd.Wait()
+	_ = s.tty.Close()
+	_ = reader.Process.Signal(unix.SIGINT)
+	_ = reader.Wait()
+	shell(b, "conntrack", "-F")
+	return took
 }
 
 // press sends a key and waits for a text that its effect brings.
