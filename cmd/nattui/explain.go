@@ -133,7 +133,7 @@ func liveGround(ctx context.Context) (paste.Ground, error) {
 			return g, nil
 		}
 	}
-	return paste.Ground{Sets: map[rules.Variant]*rules.Ruleset{}, UserID: userID, GroupID: groupID}, ctx.Err()
+	return paste.Ground{Sets: map[rules.Variant]*rules.Ruleset{}, UserID: userID, GroupID: groupID, HostAddrs: boundedNames(ctx)}, ctx.Err()
 }
 
 // nativePlace is where an nft rule that came without its place may stand, "" for a line that begins as no such rule.

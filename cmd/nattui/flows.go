@@ -222,6 +222,7 @@ func (o *flowsOptions) check() error {
 		}
 	}
 	if errors.As(err, &wrong) {
+		sayFiltered(o.rules.ctx, err)
 		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))
 	}
 	if o.limit < 0 {

@@ -313,7 +313,7 @@ func importGround(ctx context.Context, tables *iptables.Host) (paste.Ground, err
 	}
 	g := paste.Ground{
 		Sets: sets, Backend: tables.Default(), Answers: map[string]string{},
-		UserID: userID, GroupID: groupID,
+		UserID: userID, GroupID: groupID, HostAddrs: boundedNames(ctx),
 		Setting: func(name string) (string, bool) {
 			value, err := host.Sysctl(name)
 			return value, err == nil

@@ -136,6 +136,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 	q, err := filter.Parse(o.filter, find)
 	var wrong *filter.Error
 	if errors.As(err, &wrong) {
+		sayFiltered(c.Context(), err)
 		return usagef("--filter: %s\n%s", text.Safe(wrong.Error()), pointAt(o.filter, wrong.Pos, wrong.End))
 	} else if err != nil {
 		return err

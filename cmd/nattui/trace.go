@@ -53,6 +53,7 @@ func newTraceCommand() *cobra.Command {
 func tracePackets(c *cobra.Command, o traceOptions, filter string) error {
 	f, err := traced.ParseTraceFilter(filter)
 	if err != nil {
+		sayFiltered(c.Context(), err)
 		return usageError{err}
 	}
 	if o.count < 0 || o.timeout <= 0 {

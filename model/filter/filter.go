@@ -101,6 +101,8 @@ type Error struct {
 	Problem string
 	// Open tells that the line only ends too early: what follows may make it right.
 	Open bool
+	// NoAddress tells that the word stands where an address does, and is none: it may be a name.
+	NoAddress bool
 }
 
 // Error is the word and what is wrong with it.

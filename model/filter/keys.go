@@ -94,9 +94,9 @@ func addressTest(parts []part, sign string, v Word) (condition, error) {
 		s, ok := spanOf(item)
 		if !ok {
 			if n, begun := networkOf(item + "."); begun {
-				return nil, v.Problem("is not an address; for all that begin with it, use %v", n)
+				return nil, v.NotAddress("for all that begin with it, use %v", n)
 			}
-			return nil, v.Problem("is not an address; use %s", wantsAddress)
+			return nil, v.NotAddress("use %s", wantsAddress)
 		}
 		spans = append(spans, s)
 	}

@@ -47,6 +47,11 @@ func (w Word) Problem(format string, args ...any) error {
 	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...)}
 }
 
+// NotAddress is the *Error that the word, in the place of an address, is none.
+func (w Word) NotAddress(format string, args ...any) error {
+	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf("is not an address; "+format, args...), NoAddress: true}
+}
+
 // lacks is a problem that more words may solve, where none are left.
 func (p *queryParser) lacks(w Word, format string, args ...any) error {
 	return &Error{Pos: w.pos, End: w.end, Word: w.Text, Problem: fmt.Sprintf(format, args...), Open: len(p.words) == 0}

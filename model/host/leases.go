@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -54,6 +55,21 @@ func (l *Leases) Name(ctx context.Context, a netip.Addr) string {
 		l.names, l.next = l.read(ctx, now), now.Add(leasesFor)
 	}
 	return l.names[a.Unmap()]
+}
+
+// Addrs are the addresses that have a name here, the lower first: those of IPv4 are.
+func (l *Leases) Addrs(ctx context.Context, name string) []netip.Addr {
+	l.Name(ctx, netip.Addr{}) // reads what is to be read
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var found []netip.Addr
+	for a, n := range l.names {
+		if strings.EqualFold(n, strings.TrimSuffix(name, ".")) {
+			found = append(found, a)
+		}
+	}
+	slices.SortFunc(found, netip.Addr.Compare)
+	return found
 }
 
 func (l *Leases) read(ctx context.Context, now time.Time) map[netip.Addr]string {

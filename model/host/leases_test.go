@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +45,15 @@ func TestLeasesNameAddresses(t *testing.T) {
 	} {
 		if got := l.Name(t.Context(), netip.MustParseAddr(a)); got != want {
 			t.Errorf("%s is %q; want %q", a, got, want)
+		}
+	}
+	for name, want := range map[string]string{"web.lan": "192.168.0.2", "LAPTOP": "192.168.0.10", "gone": "", "phone.lan.": "192.168.1.20", "tv": "192.168.2.30", "camera": "192.168.3.40", "": ""} {
+		var got []string
+		for _, a := range l.Addrs(t.Context(), name) {
+			got = append(got, a.String())
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%q has %v; want %q", name, got, want)
 		}
 	}
 }

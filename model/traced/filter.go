@@ -202,13 +202,13 @@ func (p *traceParser) side(v filter.Word, to *netip.Prefix, ports *rules.Ports) 
 	}
 	i := strings.LastIndexByte(text, ':')
 	if i < 0 {
-		return v.Problem("is not an address; use 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
+		return v.NotAddress("use 192.0.2.1, 192.0.2.0/24 or 192.0.2.1:80")
 	}
 	host, port := strings.Trim(text[:i], "[]"), text[i+1:]
 	if host != "" && host != "*" && host != "any" {
 		a, err := netip.ParseAddr(host)
 		if err != nil || a.Zone() != "" {
-			return v.Problem("is not an address; use 192.0.2.1:80 or [2001:db8::1]:80")
+			return v.NotAddress("use 192.0.2.1:80 or [2001:db8::1]:80")
 		}
 		*to = netip.PrefixFrom(a, a.BitLen())
 	}

@@ -220,6 +220,7 @@ func parseAton(s string) (string, bool) {
 
 var (
 	addressPort = regexp.MustCompile(`^(\d+\.\d+\.\d+\.\d+)(/\d+)?:(\d+|\d+[:-]\d+)$`)
+	hostLabel   = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 	hostName    = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?(\.[A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)+$`)
 	dottedQuad  = regexp.MustCompile(`^\d+\.\d+\.\d+\.\d+`)
 )
@@ -235,8 +236,9 @@ func (c *commandReader) notAddress(s string) *badValue {
 		return &badValue{text: fmt.Sprintf("%s is not an address: each of its numbers goes from 0 to 255", s)}
 	case strings.Contains(s, "-") && strings.Count(s, ".") >= 6:
 		return &badValue{text: "-s and -d take an address or a network; a range needs -m iprange with --src-range or --dst-range"}
-	case hostName.MatchString(s):
-		return &badValue{text: fmt.Sprintf("%s is a name: iptables would look it up once, when the rule is made; write the address", s)}
+	}
+	if bad := c.hostValue(s, true); bad != nil {
+		return bad
 	}
 	return &badValue{text: fmt.Sprintf("%q is not an address: use %s", s, example)}
 }
@@ -264,6 +266,9 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 		}
 		if a, err := netip.ParseAddr(strings.Trim(s, ":")); err == nil && a.Is4() {
 			return a.String(), &badValue{text: "a port is missing behind the colon", fix: a.String()}
+		}
+		if bad := c.hostValue(s, false); bad != nil {
+			return s, bad
 		}
 		return s, &badValue{text: fmt.Sprintf("%q is no new address: write ADDRESS, ADDRESS:PORT or :PORT", s)}
 	}

@@ -1,6 +1,7 @@
 package paste
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -188,6 +189,9 @@ func (c *commandReader) check(f foundOption, value string, i, at int) (string, *
 	}
 	if bad == nil {
 		bad = hasForm(f.block.name, f.spec.name, value)
+	}
+	if bad != nil && f.spec.name == "--gateway" {
+		bad = cmp.Or(c.hostValue(value, false), bad)
 	}
 	if bad != nil && f.spec.kind == kindPort && slices.Contains([]string{"tcp", "sctp"}, f.block.name) {
 		bad.doubt = false // of the protocols, these two look at the order of a range

@@ -91,6 +91,9 @@ type Ground struct {
 	Links []string
 	// UserID and GroupID look up names for -m owner; nil knows none.
 	UserID, GroupID func(name string) (uint32, bool)
+	// HostAddrs looks up the addresses that a host's name has now, once one is refused; known is false where that cannot be
+	// told. nil knows none.
+	HostAddrs func(name string) (found []netip.Addr, known bool)
 	// Setting is a kernel setting's value now; nil knows none.
 	Setting func(name string) (string, bool)
 	// File is the name of the file that the text was read from, which may name an interface: wg0.conf. "" if there is
