@@ -186,8 +186,28 @@ func (o *importOptions) refuse(c *cobra.Command, im paste.Import) error {
 		}
 		say(c.ErrOrStderr(), fmt.Sprintf("line %d: %s is needed for %s: --set %s%s", q.Line, q.What, text.Safe(q.Name), text.Safe(assignment(q.Name)), text.Safe(hint)))
 	}
-	say(c.ErrOrStderr(), "nothing was changed; the corrected lines are on standard output")
+	say(c.ErrOrStderr(), "nothing was changed; "+printedLines(im))
 	return statusError(exitFailed)
+}
+
+// printedLines says of the lines that are printed in place of those refused whether they are right.
+func printedLines(im paste.Import) string {
+	mended, left := im.Mended()
+	switch {
+	case !mended:
+		return "the lines are on standard output, and none of them is corrected"
+	case len(left) == 0:
+		return "the corrected lines are on standard output"
+	}
+	numbers := make([]string, len(left))
+	for i, n := range left {
+		numbers[i] = strconv.Itoa(n)
+	}
+	where := "that of line "
+	if len(left) > 1 {
+		where = "those of lines "
+	}
+	return "the lines are on standard output, corrected but for " + where + strings.Join(numbers, ", ")
 }
 
 // assignment is NAME=…, as it is typed behind --set.

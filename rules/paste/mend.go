@@ -94,7 +94,11 @@ func (im *importer) mend(words []scriptWord, program string, tolerant bool) (one
 			im.last = no
 			return mended{}, more
 		}
-		im.find(Remark{at.line, at.col, at.text, m.severity, m.text, m.fix})
+		said := Remark{at.line, at.col, at.text, m.severity, m.text, m.fix}
+		im.find(said)
+		if m.mend != nil && m.fix == "" {
+			im.out.dropped = append(im.out.dropped, said)
+		}
 		if m.mend == nil && m.instead == nil {
 			return mended{reader: r, hopeless: true}, more
 		}

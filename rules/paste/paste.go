@@ -62,11 +62,27 @@ type Import struct {
 	Corrected []string
 	// Plan carries out every line. It is empty as long as anything is in doubt.
 	Plan rules.Plan
+
+	dropped []Remark // mistakes whose correction is to leave the word out
 }
 
 // InDoubt reports that something has to be answered or corrected first.
 func (im Import) InDoubt() bool {
 	return len(im.Questions) > 0 || slices.ContainsFunc(im.Remarks, func(f Remark) bool { return f.Level > Note })
+}
+
+// Mended reports whether anything of the text was corrected, and the lines with mistakes that have no correction.
+func (im Import) Mended() (any bool, left []int) {
+	for _, r := range im.Remarks {
+		switch {
+		case r.Level == Note:
+		case r.Correction != "" || slices.Contains(im.dropped, r):
+			any = true
+		case r.Level == Error && !slices.Contains(left, r.Line):
+			left = append(left, r.Line)
+		}
+	}
+	return any, left
 }
 
 // Ground is what a pasted text is held against. The zero value knows

@@ -193,8 +193,8 @@ func (c *commandReader) option(i int, not bool) (int, *mistake) {
 	case strings.HasPrefix(text, "--"):
 		return c.longOption(i, not)
 	}
-	if long := "-" + text; len(text) > 3 && slices.Contains(longNames, long) {
-		return 0, c.fail(i, "long options begin with two dashes").replace(i, 1, long)
+	if m := c.oneDash(i); m != nil {
+		return 0, m
 	}
 	spec := c.global(text[:2])
 	if spec == nil {
