@@ -58,7 +58,7 @@ var whatifEntries = []entry{
 	{"certain", "false if a match that the packet alone cannot decide, or a random choice, could change the outcome"},
 	{"delivered", "forward, local, dropped or no-route"},
 	{"in, out", "the interfaces"},
-	{"path", "the rules it passes, each with table, chain, position, spec and verdict: match, no or unknown; native ones with backend and handle"},
+	{"path", "the rules it passes, each with table, chain, position, spec and verdict: match, no or unknown; native ones with backend and handle, those of iptables with backend where nft and legacy both have rules in the table"},
 	{"doubts", "why it is not certain, each in words"},
 	{"others", "what may become of it instead, each with result, nat, delivered and out"},
 	{"exists", "true for a packet of a connection that exists already, and goes as that began"},

@@ -269,7 +269,7 @@ type (
 		Dport uint16 `json:"dport"`
 	}
 	jsonVisit struct {
-		Backend  string `json:"backend,omitempty"` // native, where no rule of iptables is meant
+		Backend  string `json:"backend,omitempty"` // native, or that of a rule of iptables where both have rules in the table
 		Handle   uint64 `json:"handle,omitempty"`
 		Table    string `json:"table"`
 		Chain    string `json:"chain"`
@@ -310,6 +310,8 @@ func whatifJSON(path evaluate.Path, brief bool) jsonWhatif {
 			visit := jsonVisit{Table: v.Table, Chain: v.Chain, Position: v.Position, Spec: v.Text(), Verdict: v.Verdict.String()}
 			if v.In != nil {
 				visit.Backend, visit.Handle = rules.Native.String(), v.Handle
+			} else if v.InBoth() {
+				visit.Backend = v.Backend.String()
 			}
 			w.Path = append(w.Path, visit)
 		}
@@ -342,7 +344,7 @@ func writePath(out *bufio.Writer, path evaluate.Path, brief bool) {
 			if v.IsPolicy() {
 				verdict = ""
 			}
-			fmt.Fprintf(out, "  %-28s %-4s %s\n", text.Safe(v.RuleRef.String()), verdict, text.Safe(v.Text()))
+			fmt.Fprintf(out, "  %-28s %-4s %s\n", text.Safe(v.Name()), verdict, text.Safe(v.Text()))
 			if v.Unknown != "" {
 				fmt.Fprintf(out, "  %-28s      not known: %s\n", "", v.Unknown)
 			}

@@ -69,7 +69,7 @@ func (m *machine) undecided(here ruleRef, what string) {
 	if m.compares {
 		m.open = digest(m.open, m.e.sumOf(here), maphash.String(stackSeed, what))
 	}
-	m.doubt(Doubt{here.ref(), what})
+	m.doubt(Doubt{RuleRef: here.ref(), What: what})
 }
 
 // marked notes a rule that writes marks of which bits are not known, where marks is set: that they are none the better known

@@ -126,6 +126,7 @@ func (e *Evaluator) evaluate(p Packet, tells telling) (Path, following, error) {
 		}
 		path.Doubts = []Doubt{{What: what}}
 	}
+	e.nameBackends(&path, m.family)
 	return path, following{!m.particular, m.divided || m.again}, nil
 }
 

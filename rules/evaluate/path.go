@@ -44,6 +44,7 @@ type Visit struct {
 	links   nft.Links
 	stage   stage
 	looped  bool // after it came back by the loopback
+	twin    bool // both backends have rules in the table
 }
 
 // Text is the rule as its program prints it; policy for the end of a chain.
@@ -88,6 +89,7 @@ func (r RuleRef) String() string {
 type Doubt struct {
 	RuleRef        // the rule, if it is one that leaves it open
 	What    string // the match, the target, or what else is not known
+	twin    bool   // both backends have rules in the table
 }
 
 // String says the doubt in a few words.
@@ -95,7 +97,7 @@ func (d Doubt) String() string {
 	if d.IsZero() {
 		return d.What
 	}
-	return d.RuleRef.String() + ": " + d.What
+	return d.among(d.twin) + ": " + d.What
 }
 
 // Open leaves the path open for something that the evaluator was not told of.
@@ -179,7 +181,8 @@ type Outcome struct {
 	// ConnMark is the mark that its connection has then, but for the bits of ConnMarkOpen, which are not known.
 	ConnMark, ConnMarkOpen uint32
 	// Why says what ended the packet's way, where no rule did.
-	Why string
+	Why   string
+	twins twins
 }
 
 // NAT is none, snat, dnat or both, as in the JSON output.

@@ -21,7 +21,7 @@ func (o *Outcome) Sentence(p *Packet) string {
 		b.WriteString("dropped")
 		switch {
 		case !o.DroppedBy.IsZero():
-			b.WriteString(" by " + o.DroppedBy.String())
+			b.WriteString(" by " + o.DroppedBy.among(o.twins.dropped))
 		case o.Why != "":
 			b.WriteString(": " + o.Why)
 		}
@@ -34,7 +34,7 @@ func (o *Outcome) Sentence(p *Packet) string {
 	}
 	back := p.State != StateNew // of an answer: no rule does it
 	if o.DNAT && !back {
-		b.WriteString(", DNAT by " + o.DNATBy.String())
+		b.WriteString(", DNAT by " + o.DNATBy.among(o.twins.dnat))
 	}
 	switch {
 	case back && o.SNAT:
@@ -44,7 +44,7 @@ func (o *Outcome) Sentence(p *Packet) string {
 	case o.SNAT && o.SNATBy.IsZero():
 		b.WriteString(", seen as " + src + ", as another connection has its port")
 	case o.SNAT:
-		b.WriteString(", seen as " + src + " by " + o.SNATBy.String())
+		b.WriteString(", seen as " + src + " by " + o.SNATBy.among(o.twins.snat))
 	case o.Delivered == Forwarded && !o.DNAT:
 		b.WriteString(", not translated")
 	}
