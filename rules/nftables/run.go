@@ -72,22 +72,6 @@ func refusal(said string, err error) string {
 	return text
 }
 
-// absent says what nft has marked beneath a statement because it is not there: its own words leave that to the mark.
-func absent(said []string, statement, mark string) []string {
-	from, to := strings.Index(mark, "^"), strings.LastIndex(mark, "^")+1
-	if from < 0 || to > len(statement) || len(said) < 2 || !strings.HasSuffix(said[len(said)-2], "No such file or directory") {
-		return nil
-	}
-	word, before := statement[from:to], strings.Fields(statement[:from])
-	if len(before) < 3 || before[1] != "rule" {
-		return []string{"there is no " + word}
-	}
-	if len(before) == 3 {
-		return []string{"there is no table " + before[2] + " " + word + "; make it first: nft add table " + before[2] + " " + word}
-	}
-	return []string{"there is no chain " + word + " in table " + before[2] + " " + before[3] + "; make it first"}
-}
-
 // Refused is the error of a script that nft, or the kernel by it, does not take. Nothing was changed.
 type Refused struct {
 	Words string // what nft said
