@@ -46,7 +46,7 @@ var targetPhrases = map[string]func(extensionOptions) string{
 	},
 	"TCPMSS": func(w extensionOptions) string {
 		if size, _, ok := w.value("--set-mss"); ok {
-			return "gets a largest TCP segment of " + size + " bytes"
+			return "gets a largest TCP segment of " + counted(size, "byte")
 		}
 		return "gets TCP segments that fit its way (MSS clamped to the path MTU)"
 	},
@@ -117,6 +117,14 @@ func lifePhrase(what, prefix string) func(extensionOptions) string {
 	}
 }
 
+// counted is a number as it stands in an option, with what it counts.
+func counted(n, noun string) string {
+	if n == "1" {
+		return "1 " + noun
+	}
+	return n + " " + noun + "s"
+}
+
 // opaquePhrases say what extensions ask of a packet; "" where the options are not understood.
 var opaquePhrases = map[string]func(extensionOptions) string{
 	"limit": func(w extensionOptions) string {
@@ -155,10 +163,10 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 			by = "destination"
 		}
 		if n, _, ok := w.value("--connlimit-above"); ok {
-			return "where one " + by + " has more than " + n + " connections"
+			return "where one " + by + " has more than " + counted(n, "connection")
 		}
 		if n, _, ok := w.value("--connlimit-upto"); ok {
-			return "where one " + by + " has at most " + n + " connections"
+			return "where one " + by + " has at most " + counted(n, "connection")
 		}
 		return ""
 	},
@@ -183,10 +191,10 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 				text = "whose address is not in " + list
 			}
 			if n, _, ok := w.value("--hitcount"); ok {
-				text += " with at least " + n + " packets"
+				text += " with at least " + counted(n, "packet")
 			}
 			if s, _, ok := w.value("--seconds"); ok {
-				text += " in the last " + s + " seconds"
+				text += " in the last " + counted(s, "second")
 			}
 			return text
 		}
@@ -198,7 +206,16 @@ var opaquePhrases = map[string]func(extensionOptions) string{
 	"realm":     valuePhrase("--realm", "of the routing realm ", ""),
 	"cpu":       valuePhrase("--cpu", "handled by processor ", ""),
 	"connbytes": valuePhrase("--connbytes", "whose connection has carried ", ""),
-	"quota":     valuePhrase("--quota", "until ", " bytes have passed"),
+	"quota": func(w extensionOptions) string {
+		switch n, not, ok := w.value("--quota"); {
+		case !ok:
+			return ""
+		case n == "1":
+			return notWord(not) + "until 1 byte has passed"
+		default:
+			return notWord(not) + "until " + n + " bytes have passed"
+		}
+	},
 	"string": func(w extensionOptions) string {
 		what, not, ok := w.value("--string")
 		if !ok {

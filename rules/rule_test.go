@@ -199,6 +199,10 @@ func TestSentences(t *testing.T) {
 		`-A X -m limit --limit 5/sec -j RETURN`:                                                                                 "Everything up to 5 a second (5 at once) is done with X.",
 		`-A X -j REJECT --reject-with icmp-port-unreachable`:                                                                    "Everything is refused with ICMP port unreachable.",
 		`-A X -p tcp -m connlimit --connlimit-above 20 --connlimit-mask 32 --connlimit-saddr -j REJECT --reject-with tcp-reset`: "TCP where one source has more than 20 connections is refused with a TCP reset.",
+		`-A X -p tcp -m connlimit --connlimit-upto 1 --connlimit-mask 32 --connlimit-saddr -j ACCEPT`:                           "TCP where one source has at most 1 connection is let through as it is.",
+		`-A X -p tcp -m connlimit --connlimit-above 1 --connlimit-mask 32 --connlimit-daddr -j DROP`:                            "TCP where one destination has more than 1 connection is dropped.",
+		`-A X -m recent --rcheck --seconds 1 --hitcount 1 --name ssh --mask 255.255.255.255 --rsource -j DROP`:                  "Everything whose address is in the list of recent addresses ssh with at least 1 packet in the last 1 second is dropped.",
+		`-A X -m quota --quota 1 -j ACCEPT`:                                                                                     "Everything until 1 byte has passed is let through as it is.",
 		`-A X -m set ! --match-set bad src -j LOG --log-prefix "bad "`:                                                          "Everything not in the set bad by src is written to the kernel's log as \"bad \".",
 		`-A X -m recent --update --seconds 60 --hitcount 4 --name ssh --mask 255.255.255.255 --rsource -j DROP`:                 "Everything whose address is in the list of recent addresses ssh with at least 4 packets in the last 60 seconds is dropped.",
 	} {

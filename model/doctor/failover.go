@@ -42,7 +42,7 @@ func conntrackdFinding(c *facts.Conntrackd) Finding {
 	}
 	f.Evidence = []string{
 		fmt.Sprintf("%s of this gateway, %d of the peer", rules.Plural(c.Own, "connection"), c.Peers),
-		fmt.Sprintf("%s received, %s lost, %d malformed; %d connections not kept, %s", rules.Plural(c.Received, "packet"), rules.Plural(c.Lost, "message"), c.Malformed, c.Failed, rules.Plural(c.Errors, "error")),
+		fmt.Sprintf("%s received, %s lost, %d malformed; %s not kept, %s", rules.Plural(c.Received, "packet"), rules.Plural(c.Lost, "message"), c.Malformed, rules.Plural(c.Failed, "connection"), rules.Plural(c.Errors, "error")),
 	}
 	switch {
 	case c.Received == 0:

@@ -72,7 +72,7 @@ func (t *trial) dropperText(by evaluate.RuleRef) string {
 	case by.Position == 0:
 		text := fmt.Sprintf("-P %s %s", by.Chain, c.Policy)
 		if c.Counters.Known {
-			text += fmt.Sprintf(" (%d packets)", c.Counters.Packets)
+			text += " (" + rules.Plural(c.Counters.Packets, "packet") + ")"
 		}
 		return text
 	case by.Position > len(c.Rules):
@@ -81,7 +81,7 @@ func (t *trial) dropperText(by evaluate.RuleRef) string {
 	r := &c.Rules[by.Position-1]
 	text := r.String()
 	if r.Counters.Known {
-		text += fmt.Sprintf(" (%d packets)", r.Counters.Packets)
+		text += " (" + rules.Plural(r.Counters.Packets, "packet") + ")"
 	}
 	return text
 }

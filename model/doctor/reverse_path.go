@@ -100,7 +100,7 @@ func (x *Examination) disbelievedNets(f *Forward, to netip.Addr) (list []string)
 // disbelievedSoFar is evidence with the number of packets that the reverse path filter has dropped, where it has any.
 func (x *Examination) disbelievedSoFar(evidence ...string) []string {
 	if n := x.Drops.ReversePath; n > 0 {
-		evidence = append(evidence, fmt.Sprintf("TcpExtIPReversePathFilter: %d packets dropped so far", n))
+		evidence = append(evidence, "TcpExtIPReversePathFilter: "+rules.Plural(n, "packet")+" dropped so far")
 	}
 	return evidence
 }

@@ -196,7 +196,7 @@ func (im *importer) insert(r *commandReader, c rules.Change, set *rules.Ruleset,
 			c.At = r.number
 		}
 		if c.At > length+1 {
-			im.failed(r, tolerant, "%s has %d rules, so there is no place %d", r.chain, length, c.At)
+			im.failed(r, tolerant, "%s has %s, so there is no place %d", r.chain, rules.Plural(length, "rule"), c.At)
 			im.appendInstead(r)
 			return
 		}
