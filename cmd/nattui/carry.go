@@ -108,7 +108,7 @@ func (a *approval) carry(c *cobra.Command, tables *iptables.Host, plan rules.Pla
 		return err
 	}
 	shown := newProgress(c.ErrOrStderr(), len(plan.Steps))
-	shown.say("applying "+rules.Plural(len(plan.Steps), "change")+" …")
+	shown.say("applying " + rules.Plural(len(plan.Steps), "change") + " …")
 	// Until it is written down an interrupt ends it; what has begun is finished.
 	e, err := run(ctx, committer, p.options)
 	shown.end()
