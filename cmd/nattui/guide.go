@@ -214,7 +214,7 @@ func (o *guideOptions) run(c *cobra.Command, recipe guide.Recipe) error {
 		return statusError(exitUsage)
 	}
 	for _, n := range a.Notes {
-		say(c.ErrOrStderr(), text.Safe(n))
+		say(c.ErrOrStderr(), text.Safe(strings.Replace(n, guide.OtherGateway, "use --way-back elsewhere", 1)))
 	}
 	if len(a.Plan.Steps) == 0 {
 		return nil

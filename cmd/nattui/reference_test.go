@@ -140,6 +140,7 @@ var snapshotEntries = []entry{
 var topEntries = []entry{
 	{"at, by, name", "when it was measured (RFC 3339); what connections are grouped by, and which group it is"},
 	{"rate_minute, rate", "bytes per second, over the last minute and now"},
+	{"minute_seconds", "over how many seconds rate_minute is: fewer than 60 until nattui has looked for a minute"},
 	{"least", "the kernel does not count some of its connections, or some are still asked which rule made them: its figures are at least so much"},
 	{"connections, bytes, packets", "how many there are, and what they have carried, where the kernel counts it"},
 }

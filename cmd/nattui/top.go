@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,7 @@ type topOptions struct {
 	source   *live.Source
 	named    *askedNames
 	asking   bool // see asks
+	talkers  flow.Talkers
 }
 
 // topGroupings are what connections can be added up by.
@@ -171,7 +173,7 @@ func (o *topOptions) followRules(ctx context.Context) error {
 func (o *topOptions) follow(c *cobra.Command, q filter.Query) error {
 	ctx := c.Context()
 	out := newOutput(c)
-	var talkers flow.Talkers
+	talkers := &o.talkers
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	due, printed := time.Now().Add(o.interval), 0
@@ -231,12 +233,16 @@ type topTold struct {
 	By      string   `json:"by"`
 	Name    string   `json:"name"`
 	Minute  *float64 `json:"rate_minute,omitempty"`
+	Covers  int      `json:"minute_seconds,omitempty"` // over how many seconds that is
 	Rate    *float64 `json:"rate,omitempty"`
 	Flows   int      `json:"connections"`
 	Bytes   *uint64  `json:"bytes,omitempty"`
 	Packets *uint64  `json:"packets,omitempty"`
 	Least   bool     `json:"least,omitempty"`
 }
+
+// covers is over how many seconds the rate of a minute is by now.
+func (o *topOptions) covers() int { return min(60, int(math.Round(o.talkers.Span()))) }
 
 // name is what a group is called.
 func (o *topOptions) name(ctx context.Context, k *flow.GroupKey) string {
@@ -265,7 +271,7 @@ func (o *topOptions) askNames(ctx context.Context, groups []flow.Group) (patient
 func (o *topOptions) tell(ctx context.Context, at time.Time, g *flow.Group) topTold {
 	told := topTold{At: at.UTC().Format(time.RFC3339), By: o.by, Name: text.Safe(o.name(ctx, &g.Key)), Flows: g.Flows}
 	if g.MinuteKnown() {
-		told.Minute = &g.Minute
+		told.Minute, told.Covers = &g.Minute, o.covers()
 	}
 	if g.RateKnown() {
 		told.Rate, told.Least = &g.ByteRate, g.Least
@@ -281,7 +287,11 @@ func (o *topOptions) print(ctx context.Context, out *output, groups []flow.Group
 	if again && !o.json {
 		fmt.Fprintln(out)
 	}
-	cols := []table.Column{{Title: "1 min B/s", Min: 9, Want: 9, Right: true}, {Title: "B/s", Min: 7, Want: 7, Right: true}, {Title: "conns", Min: 6, Want: 6, Right: true}, {Title: "bytes", Min: 7, Want: 7, Right: true}, {Title: o.by, Min: 12, Want: 40, Grow: 1}}
+	minute := "1 min B/s"
+	if n := o.covers(); n < 60 {
+		minute = fmt.Sprintf("%d s B/s", n)
+	}
+	cols := []table.Column{{Title: minute, Min: 9, Want: 9, Right: true}, {Title: "B/s", Min: 7, Want: 7, Right: true}, {Title: "conns", Min: 6, Want: 6, Right: true}, {Title: "bytes", Min: 7, Want: 7, Right: true}, {Title: o.by, Min: 12, Want: 40, Grow: 1}}
 	widths := table.Widths(cols, max(40, out.width))
 	if out.terminal && !o.json {
 		fmt.Fprintln(out, table.Head(cols, widths, out.ink.faint))

@@ -130,7 +130,7 @@ func (d *doubts) reaches(a netip.Addr) {
 
 func (d *doubts) listens(to rules.Translation) {
 	n, ok := d.rule.Protocol.Number()
-	if !ok || d.rule.Protocol.Not || !to.HasPorts || !to.Ports.Single() || n != rules.TCP && n != rules.UDP || len(d.facts.Listeners) == 0 {
+	if !ok || d.rule.Protocol.Not || !to.HasPorts || !to.Ports.Single() || n != rules.TCP && n != rules.UDP || d.facts.Listeners == nil {
 		return
 	}
 	loopbackOnly := false

@@ -87,6 +87,9 @@ func portText(p rules.Ports) string {
 	return fmt.Sprintf("%d-%d", p.Lo, p.Hi)
 }
 
+// OtherGateway is what is to be done where the server's gateway is not this one, in the words of a form.
+const OtherGateway = "answer that the server's gateway is another"
+
 // understand reads the answers and holds them against the host.
 func (b *builder) understand(p Publish) (service, bool) {
 	s := service{Publish: p}
@@ -114,7 +117,7 @@ func (b *builder) understand(p Publish) (service, bool) {
 	switch s.WayBack {
 	case "":
 		s.WayBack = "gateway"
-		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, answer that the server's gateway is another.")
+		b.note("the server must reply through this gateway, so this must be the server's gateway; if it is not, " + OtherGateway + ".")
 	case "gateway", "elsewhere":
 	default:
 		b.wrong("way-back", "gateway", "%q is neither gateway nor elsewhere", s.WayBack)
