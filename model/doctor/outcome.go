@@ -149,6 +149,9 @@ func (x *fate) doubt() string {
 	if by := x.Outcomes; len(by) > 1 && by[0].DNATBy.Variant != by[1].DNATBy.Variant && !by[0].DNATBy.IsZero() && !by[1].DNATBy.IsZero() {
 		return fmt.Sprintf("%s and %s both translate it; which comes first depends on which was made first", ruleName(by[0].DNATBy), ruleName(by[1].DNATBy))
 	}
+	if len(x.Outcomes) == 1 && !x.Outcomes[0].DroppedBy.IsZero() {
+		return ruleName(x.Outcomes[0].DroppedBy) + " drops it"
+	}
 	return "the rules leave it open"
 }
 

@@ -38,6 +38,9 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		by = way.Outcomes[0].DNATBy // of another backend, or of native nft
 		what = x.dropperText(by)
 	}
+	if by, what, ended := way.endedBefore(f.Rule); ended {
+		return takenBefore(f, named, by, what)
+	}
 	if v, met := way.visit(f.Rule); way.by(f.Rule) || met && v.Verdict != evaluate.Yes || way.Incomplete || f.via.open() || f.via.marked || by.IsZero() || by == f.Rule {
 		return unknown(fmt.Sprintf("Whether the rule translates %s is not known: %s.", named, way.doubt()), f.ruleCount())
 	}
@@ -45,7 +48,7 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		return takenNatively(x, f, &way, by, what)
 	}
 	if !x.takesAll(by, f) {
-		return unknown(fmt.Sprintf("Whether the rule ever translates is not known: %s is taken by %s before, and no packet was found that is not.", named, ruleName(by)), ruleName(by)+": "+what, f.ruleCount())
+		return takenBefore(f, named, by, what)
 	}
 	found := Finding{
 		Check: "shadowed-rule", Severity: SeverityWarning, Subject: ruleName(f.Rule), Evidence: []string{ruleName(by) + ": " + what, f.ruleCount()},
@@ -62,6 +65,11 @@ func stepTranslated(x *Examination, f *Forward) Finding {
 		found.Cure = x.moveBefore(f.Rule, *f.rule, by.Position, func(t *trial) bool { return true })
 	}
 	return found
+}
+
+// takenBefore tells that another rule takes the packet that was tried, and perhaps not all of them.
+func takenBefore(f *Forward, named string, by evaluate.RuleRef, what string) Finding {
+	return unknown(fmt.Sprintf("Whether the rule ever translates is not known: %s is taken by %s before, and no packet was found that is not.", named, ruleName(by)), ruleName(by)+": "+what, f.ruleCount())
 }
 
 // takenNatively tells that a native rule translates what clients of a forward ask for, certainly and before this rule.
