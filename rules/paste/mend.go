@@ -58,6 +58,15 @@ func (c *commandReader) mistake() *mistake {
 	return m
 }
 
+// findMistake tells a mistake at a word, and notes where its correction is to leave words out.
+func (im *importer) findMistake(m *mistake, at scriptWord) {
+	said := Remark{at.line, at.col, at.text, m.severity, m.text, m.fix}
+	im.find(said)
+	if m.mend != nil && m.fix == "" {
+		im.out.dropped = append(im.out.dropped, said)
+	}
+}
+
 // mend reads a command, corrects its first mistake, and reads it again until
 // there is none. more are further commands that the line came to.
 func (im *importer) mend(words []scriptWord, program string, tolerant bool) (one mended, more [][]scriptWord) {
@@ -94,11 +103,7 @@ func (im *importer) mend(words []scriptWord, program string, tolerant bool) (one
 			im.last = no
 			return mended{}, more
 		}
-		said := Remark{at.line, at.col, at.text, m.severity, m.text, m.fix}
-		im.find(said)
-		if m.mend != nil && m.fix == "" {
-			im.out.dropped = append(im.out.dropped, said)
-		}
+		im.findMistake(m, at)
 		if m.mend == nil && m.instead == nil {
 			return mended{reader: r, hopeless: true}, more
 		}
