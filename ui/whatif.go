@@ -257,7 +257,11 @@ func (w *whatIf) visits(width int) []string {
 		default:
 			what = v.Rule.MatchText() + "  " + w.look.Glyphs.Into + " " + v.Rule.Becomes(v.Table)
 		}
-		head := text.Pad(v.Table+" "+v.Chain, 20, false)
+		place := v.Table + " " + v.Chain
+		if v.InBoth() {
+			place = v.Backend.String() + " " + place
+		}
+		head := text.Pad(place, 20, false)
 		if v.Position > 0 {
 			head += text.Pad(fmt.Sprint(v.Position), 4, true)
 		} else {
