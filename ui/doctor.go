@@ -64,6 +64,7 @@ func (r *doctorRow) key() string {
 // examinedMsg brings what an examination has found.
 type examinedMsg struct {
 	generation int
+	follows    *doctor.Forward // as it is now; nil of the whole gateway
 	rows       []doctorRow
 	health     facts.Health
 	cost       time.Duration
@@ -211,7 +212,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 		if follows == nil {
 			msg.rows = gatewayRows(g)
 		} else {
-			msg.rows = forwardRows(g, *follows)
+			msg.follows, msg.rows = forwardRows(g, *follows)
 		}
 		msg.cost = time.Since(began)
 		return msg
@@ -293,13 +294,13 @@ func listedForwards(report *doctor.Report) []doctorRow {
 const firstOf = "the first "
 
 // forwardRows are the steps of one forward's way.
-func forwardRows(g *doctor.Gateway, f doctor.Forward) []doctorRow {
-	var rows []doctorRow
-	for _, step := range doctor.ExamineForward(g, f) {
+func forwardRows(g *doctor.Gateway, f doctor.Forward) (now *doctor.Forward, rows []doctorRow) {
+	f, found := doctor.FollowForward(g, f)
+	for _, step := range found {
 		rows = append(rows, doctorRow{finding: step})
 	}
 	rows[0].head = f.String()
-	return rows
+	return &f, rows
 }
 
 // found takes the answer of an examination.
@@ -310,6 +311,8 @@ func (s *doctorScreen) found(msg examinedMsg) tea.Cmd {
 		s.rows, s.examined, s.earlier = msg.rows, true, msg.health
 		if s.follows == nil {
 			s.whole = msg.rows
+		} else {
+			s.follows = msg.follows
 		}
 		s.next = s.now.Add(s.calm.note(same, s.version(), s.now, msg.cost))
 		if s.follows != nil && !s.led {

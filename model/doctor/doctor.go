@@ -138,18 +138,17 @@ func sharersFail(x *Examination, f *Forward) (list []Finding) {
 // in that order, those that are right included, and end with the first failure. Notes at the end are about
 // clients elsewhere.
 func ExamineForward(g *Gateway, f Forward) []Finding {
+	_, list := FollowForward(g, f)
+	return list
+}
+
+// FollowForward is ExamineForward for a forward that was found when the rules were perhaps others, and returns it as it is now: of
+// the same rule, wherever that stands, or of what takes the same packets today.
+func FollowForward(g *Gateway, f Forward) (now Forward, found []Finding) {
 	x := examine(g)
-	for i := range x.forwards {
-		if _, several := f.servers(); x.forwards[i].Rule == f.Rule && x.forwards[i].Asked == f.Asked && (several || x.forwards[i].Server == f.Server) {
-			exact := f.exact
-			f = x.forwards[i]
-			f.exact = exact
-		}
-	}
-	for i := range x.others { // what the whole gateway is told of them is told here too
-		if x.others[i].further && x.others[i].Rule == f.Rule && x.others[i].Asked == f.Asked && x.others[i].Link == f.Link {
-			f = x.others[i]
-		}
+	f, there := x.current(f)
+	if !there {
+		return f, []Finding{gone(&f)}
 	}
 	x.followFailing(&f)
 	list := follow(x, &f)
@@ -162,5 +161,5 @@ func ExamineForward(g *Gateway, f Forward) []Finding {
 	}
 	list = slices.Concat(list, staleOf(x, &f), helpersOf(x, &f))
 	proveAll(x, list)
-	return list
+	return f, list
 }

@@ -35,7 +35,7 @@ func examine(g *Gateway) *Examination {
 	x := &Examination{Gateway: *g, now: Now(g), verdicts: map[string]Severity{}}
 	x.Sets = withUnread(g.Sets, g.Unread)
 	x.trial = newTrial(x.Facts, x.Sets, nil)
-	x.listed = x.nativeLists()
+	x.listed = x.nativeLists(false)
 	x.named = namedStrangers(x.Sets, &x.listed)
 	x.forwards, x.left = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.others = append(x.otherAddresses(x.forwards), x.otherServers(x.forwards)...)

@@ -81,14 +81,14 @@ func atMost(all rules.Addrs, most int) int {
 // which drops, or a list of native nft. by is what drops its packet.
 func keptOut(x *Examination, f *Forward) (client netip.Addr, by string, ok bool) {
 	p := f.packet
-	for _, n := range x.sourcesNamed(f.Rule.Family) {
+	for _, n := range append(x.sourcesNamed(f.Rule.Family), x.sourcesTranslated(f.Rule.Family)...) {
 		c, ok := x.clientOf(f, n)
 		if !ok {
 			continue
 		}
 		p.Src = c
 		way := x.brief(p)
-		if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() && (o.DNATBy == f.Rule || !o.DNAT) {
+		if o, blocked := way.blocked(); blocked && !o.DroppedBy.IsZero() {
 			told := x.told(p)
 			return c, dropperName(o.DroppedBy, told.hook(o.DroppedBy)) + ": " + x.dropperText(o.DroppedBy), true
 		}
@@ -113,6 +113,7 @@ func letsOthers(x *Examination, f *Forward, client evaluate.Packet, by string) F
 		found.partly = true
 		found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", f.filter(), client.Src, f.Server, f.packet.Src)
 		found.Evidence = []string{by}
+		f.packet = client // those who are let in are followed
 	}
 	return found
 }
@@ -200,6 +201,59 @@ func uncertain(f Finding, way *fate) Finding {
 	return f
 }
 
+// withOthers is the answer that the rule translates, with a client for whom it does not, or who gets another server by it.
+func (x *Examination) withOthers(f *Forward, found Finding) Finding {
+	if found.Severity != SeverityOK {
+		return found
+	}
+	if _, several := f.servers(); several || len(f.among) > 0 {
+		return found
+	}
+	p := f.packet
+	for _, n := range x.sourcesTranslated(f.Rule.Family) {
+		c, ok := x.clientOf(f, n)
+		if !ok || c == f.packet.Src {
+			continue
+		}
+		p.Src = c
+		way := x.brief(p)
+		if !way.known || len(way.Outcomes) != 1 {
+			continue
+		}
+		o, words := &way.Outcomes[0], ""
+		switch {
+		case !o.DroppedBy.IsZero() && o.DNATBy.IsZero():
+			continue // that it is let through is another question
+		case o.DNATBy.IsZero():
+			words = "is not translated"
+		case o.DNATBy != f.Rule:
+			words = fmt.Sprintf("is translated by %s, to %s", ruleName(o.DNATBy), o.Dst.AddrPort())
+		case o.Dst.Certain() && o.Dst.AddrPort() != f.Server && !f.local:
+			words = fmt.Sprintf("goes to %s", o.Dst.AddrPort())
+		default:
+			continue
+		}
+		found.Sentence = fmt.Sprintf("%s; but what %s asks for %s.", strings.TrimSuffix(found.Sentence, "."), c, words)
+		return found
+	}
+	return found
+}
+
+// sourcesTranslated are the networks that rules of the nat tables name.
+func (x *Examination) sourcesTranslated(family rules.Family) (nets []rules.Net) {
+	for _, n := range x.nativeLists(true).sources {
+		if family.Holds(n.Addr()) {
+			nets = append(nets, rules.NetOf(n))
+		}
+	}
+	for at, r := range x.rulesOf("nat") {
+		if at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 64 && !slices.Contains(nets, r.Source) {
+			nets = append(nets, r.Source)
+		}
+	}
+	return nets
+}
+
 // sourcesNamed are the networks that rules which may drop name, and native filters.
 func (x *Examination) sourcesNamed(family rules.Family) (nets []rules.Net) {
 	for _, n := range x.listed.sources {
@@ -210,8 +264,16 @@ func (x *Examination) sourcesNamed(family rules.Family) (nets []rules.Net) {
 	for _, table := range []string{"raw", "mangle", "filter"} {
 		for at, r := range x.rulesOf(table) {
 			drops := closes(r) || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto
-			if drops && at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 64 && !slices.Contains(nets, r.Source) {
+			if !drops || at.Family != family || len(nets) >= 64 {
+				continue
+			}
+			if !r.Source.Any() && !r.Source.Not && !slices.Contains(nets, r.Source) {
 				nets = append(nets, r.Source)
+			}
+			for _, m := range r.Matches {
+				if between, ok := m.(rules.IPRange); ok && between.Source != nil && !between.Source.Not {
+					nets = append(nets, rules.NetOf(netip.PrefixFrom(between.Source.Lo, between.Source.Lo.BitLen())))
+				}
 			}
 		}
 	}

@@ -28,6 +28,7 @@ func TestLetThroughForWhom(t *testing.T) {
 		"too many to look at":          {[]string{dnat + "192.168.0.2-192.168.0.100:8080"}, nil, SeverityUnknown, "only the first"},
 		"a network is kept out":        {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -j DROP"}, SeverityOK, "not those from 128.66.0.1"},
 		"neighbours are kept out":      {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 203.0.113.0/24 -d 192.168.0.3/32 -j REJECT"}, SeverityOK, "not those from 203.0.113."},
+		"a range is kept out":          {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -m iprange --src-range 203.0.113.11-203.0.113.12 -j DROP"}, SeverityOK, "not those from 203.0.113.11"},
 		"others are kept out":          {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -d 192.168.0.9/32 -j DROP"}, SeverityOK, "its answer through."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -41,6 +42,50 @@ func TestLetThroughForWhom(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestTranslatedForWhom holds that a client whose packets the rule does not get is named.
+func TestTranslatedForWhom(t *testing.T) {
+	const dnat = "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2"
+	for first, says := range map[string]string{
+		"-A PREROUTING -s 203.0.113.11/32 -j ACCEPT":                                                          "but what 203.0.113.11 asks for is not translated.",
+		"-A PREROUTING -s 203.0.113.11/32 -j RETURN":                                                          "but what 203.0.113.11 asks for is not translated.",
+		"-A PREROUTING -s 203.0.113.11/32 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3:8080": "but what 203.0.113.11 asks for is translated by PREROUTING 1, to 192.168.0.3:8080.",
+		"-A PREROUTING -s 203.0.113.11/32 -p tcp -m tcp --dport 81 -j ACCEPT":                                 "to 192.168.0.2:80.",
+	} {
+		g := gatewayOf(t, map[rules.Variant]string{nft4: natTable(first, dnat)})
+		f := Forwards(g)[len(Forwards(g))-1]
+		if found := find(t, follow(examine(g), &f), translated, SeverityOK); !strings.HasSuffix(found.Sentence, says) {
+			t.Errorf("%s: %s", first, found.Sentence)
+		}
+	}
+}
+
+// TestForwardAsItIsNow holds that a forward that is followed is that of today's rules.
+func TestForwardAsItIsNow(t *testing.T) {
+	const dnat = "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:80"
+	gateway := func(lines ...string) *Gateway {
+		return gatewayOf(t, map[rules.Variant]string{nft4: natTable(lines...)})
+	}
+	was := Forwards(gateway(dnat))[0]
+	for name, c := range map[string]struct {
+		lines []string
+		want  string
+	}{
+		"as it was":      {[]string{dnat}, "PREROUTING 1 192.168.0.2:80"},
+		"another server": {[]string{strings.Replace(dnat, "0.2:80", "0.3:8081", 1)}, "PREROUTING 1 192.168.0.3:8081"},
+		"moved":          {[]string{"-A PREROUTING -s 203.0.113.11/32 -j ACCEPT", dnat}, "PREROUTING 2 192.168.0.2:80"},
+		"another rule":   {[]string{"-A PREROUTING -p tcp -m tcp --dport 25 -j DNAT --to-destination 192.168.0.9", strings.Replace(dnat, "0.2:80", "0.4:80", 1)}, "PREROUTING 2 192.168.0.4:80"},
+		"gone":           {[]string{"-A PREROUTING -i wan0 -p tcp -m tcp --dport 25 -j DNAT --to-destination 192.168.0.9"}, ""},
+	} {
+		now, found := FollowForward(gateway(c.lines...), was)
+		switch is := ruleName(now.Rule) + " " + now.Server.String(); {
+		case c.want == "" && (len(found) != 1 || found[0].Severity != SeverityUnknown || !strings.Contains(found[0].Sentence, "is gone")):
+			t.Errorf("%s: %v", name, found)
+		case c.want != "" && is != c.want:
+			t.Errorf("%s: %s", name, is)
+		}
 	}
 }
 

@@ -30,7 +30,9 @@ func stepLeaves(x *Examination, f *Forward) Finding {
 			Check: "answer-no-route", Severity: SeverityError, Subject: ruleName(f.Rule), Evidence: []string{o.Why, f.ruleCount()},
 			Sentence: fmt.Sprintf("The answer from %s to clients that come by %s ends here: %s.", p.Src, f.Link, strings.TrimSuffix(o.Why, ".")),
 		}
-	case !blocked && slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Out == "" }):
+	case blocked:
+		return unknown(fmt.Sprintf("By which way the answer to %s leaves is not known: %s drops it.", p.Dst, dropperName(o.DroppedBy, way.hook(o.DroppedBy))), x.dropperText(o.DroppedBy))
+	case slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.Out == "" }):
 		if outs := x.nextHops(f.Rule.Family); len(outs) > 0 {
 			return unknown(fmt.Sprintf("By which way the answer to %s leaves is not known: the default route leads by %s, and the kernel chooses for each connection.", p.Dst, strings.Join(outs, " or ")))
 		}

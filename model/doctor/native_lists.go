@@ -21,8 +21,8 @@ type nativeLists struct {
 	ports          []uint16 // of destinations
 }
 
-// nativeLists reads them from the native chains that filter and from those that these lead to.
-func (t *trial) nativeLists() (l nativeLists) {
+// nativeLists reads them from the native chains that filter, or from those that translate, and from the chains that these lead to.
+func (t *trial) nativeLists(nat bool) (l nativeLists) {
 	set := t.Native.Ruleset()
 	if set == nil {
 		return l
@@ -33,7 +33,7 @@ func (t *trial) nativeLists() (l nativeLists) {
 		}
 		seen := map[*nft.Chain]bool{}
 		for _, c := range table.Chains {
-			if !c.IsBase() || c.Type == "nat" {
+			if !c.IsBase() || nat != (c.Type == "nat") {
 				continue
 			}
 			for _, c := range append([]*nft.Chain{c}, c.Led()...) {

@@ -7,8 +7,11 @@ import (
 	"nattui/rules"
 )
 
-// letThrough is the step that asks the filter rules.
-const letThrough = "let-through"
+// The steps that ask the rules of the nat tables, and the filter rules.
+const (
+	translated = "translated"
+	letThrough = "let-through"
+)
 
 // The way of a forward, from the packet that arrives to the answer that leaves,
 // as questions in the order in which the kernel answers them. Each is proven
@@ -18,7 +21,7 @@ var steps = []struct {
 	look func(*Examination, *Forward) Finding
 }{
 	{"arrives", stepArrives},
-	{"translated", stepTranslated},
+	{translated, stepTranslated},
 	{"forwarding", stepForwarding},
 	{"source-believed", stepBelieved},
 	{"route", stepRoute},
@@ -34,7 +37,10 @@ func follow(x *Examination, f *Forward) []Finding {
 	var list []Finding
 	for _, s := range steps {
 		found := s.look(x, f)
-		if s.name == letThrough {
+		switch s.name {
+		case translated:
+			found = x.withOthers(f, found)
+		case letThrough:
 			found = x.letAllThrough(f, found)
 		}
 		if found.Check == "" {
