@@ -152,7 +152,7 @@ func FollowForward(g *Gateway, f Forward) (now Forward, found []Finding) {
 	}
 	x.followFailing(&f)
 	list := follow(x, &f)
-	for _, other := range slices.Concat(otherServersFail(x, &f), sharersFail(x, &f)) {
+	for _, other := range slices.Concat(otherServersFail(x, &f), sharersFail(x, &f), elsewhereFails(x, &f)) {
 		if !slices.ContainsFunc(list, func(told Finding) bool {
 			return told.Check == other.Check && told.Subject == other.Subject && strings.HasPrefix(told.Sentence, other.Sentence)
 		}) {

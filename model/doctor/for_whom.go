@@ -206,6 +206,13 @@ func (x *Examination) withOthers(f *Forward, found Finding) Finding {
 	if found.Severity != SeverityOK {
 		return found
 	}
+	if n := f.via.src; !n.Any() && !n.Not {
+		clients := "clients of " + n.String()
+		if one, ok := n.Host(); ok {
+			clients = one.String() + " alone"
+		}
+		found.Sentence = fmt.Sprintf("%s, for %s.", strings.TrimSuffix(found.Sentence, "."), clients)
+	}
 	if _, several := f.servers(); several || len(f.among) > 0 {
 		return found
 	}
@@ -237,6 +244,33 @@ func (x *Examination) withOthers(f *Forward, found Finding) Finding {
 		return found
 	}
 	return found
+}
+
+// mostOthers is how many other forwards of the same are looked at where one is.
+const mostOthers = 16
+
+// elsewhereFails are the failures of what other clients get who ask for the same by the same way in: by another rule, or another
+// element of a map.
+func elsewhereFails(x *Examination, f *Forward) (list []Finding) {
+	looked := 0
+	for i := range x.forwards {
+		o := &x.forwards[i]
+		if o.Asked != f.Asked || o.Proto != f.Proto || o.Link != f.Link || o.Server == f.Server || o.packet.Src == f.packet.Src || looked >= mostOthers {
+			continue
+		}
+		looked++
+		if way := x.brief(o.packet); !way.leadsTo(o) && !way.by(o.Rule) {
+			continue // it is not what decides
+		}
+		found, _ := firstFailure(x, o)
+		for _, failure := range found {
+			if failure.IsProblem() {
+				failure.Sentence += fmt.Sprintf(" Clients such as %s are sent there.", o.packet.Src)
+				list = append(list, failure)
+			}
+		}
+	}
+	return list
 }
 
 // sourcesTranslated are the networks that rules of the nat tables name.

@@ -62,6 +62,21 @@ func TestTranslatedForWhom(t *testing.T) {
 	}
 }
 
+// TestElsewhereFails holds that what asks for the same and is sent to another server is looked at, too.
+func TestElsewhereFails(t *testing.T) {
+	const dnat = "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.3"
+	filter := "*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -d 192.168.0.3/32 -j DROP\nCOMMIT\n"
+	g := gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A PREROUTING -s 203.0.113.10/32 -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2", dnat) + filter})
+	found := ExamineForward(g, Forwards(g)[0])
+	said := find(t, found, translated, SeverityOK).Sentence
+	if !strings.HasSuffix(said, "for 203.0.113.10 alone.") {
+		t.Errorf("%s", said)
+	}
+	if last := found[len(found)-1]; last.Severity != SeverityError || !strings.Contains(last.Sentence, "192.168.0.3:80") || !strings.Contains(last.Sentence, "Clients such as") {
+		t.Errorf("%s %s", last.Severity, last.Sentence)
+	}
+}
+
 // TestForwardAsItIsNow holds that a forward that is followed is that of today's rules.
 func TestForwardAsItIsNow(t *testing.T) {
 	const dnat = "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:80"
