@@ -28,7 +28,18 @@ func (c *Committer) UndoPlan(ctx context.Context, id string) (Entry, rules.Plan,
 		return *e, rules.Plan{}, err
 	}
 	plan, err := c.undoPlan(ctx, e, now, true)
-	return *e, plan, err
+	if err != nil {
+		return *e, plan, err
+	}
+	return *e, asRun(plan, now), nil
+}
+
+// asRun is a plan with its commands as they are run: a deletion goes by number where an equal rule stands before.
+func asRun(plan rules.Plan, now sets) rules.Plan {
+	if named, err := plan.Resolve(now); err == nil {
+		return named
+	}
+	return plan // what does not fit is told when it is to be made
 }
 
 // RollbackPlan is what Rollback would do now to the change that waits to be
@@ -54,6 +65,7 @@ func (c *Committer) RollbackPlan(ctx context.Context, id string) (Entry, rules.P
 	for _, b := range back {
 		plan.Steps = append(plan.Steps, rules.StepOf(b))
 	}
+	plan = asRun(plan, now)
 	natives, err := c.readNative(ctx, e.Plan)
 	if err != nil {
 		return *e, plan, err
