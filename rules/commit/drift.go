@@ -137,6 +137,9 @@ func (c *Committer) idle(where keeper, nothing bool, standby rules.Backend) (why
 	if script := ownDirectory + "/restore"; !nothing && !where.foreign() && !where.unit && !where.rc && !host.starting(script) {
 		why = append(why, fmt.Sprintf("nothing on this host is known to restore what is saved: run %s at boot", script))
 	}
+	if !nothing && where.unit && host.isStrange() {
+		why = append(why, strangeHost)
+	}
 	if own := "nattui"; !nothing && (where.unit || where.rc) {
 		if s := host.starts(own); s != started {
 			why = append(why, fmt.Sprintf("the service %s, which restores what is saved, is %s", own, s))

@@ -95,6 +95,9 @@ func findKeeper(root string, managers []string) (keeper, error) {
 		if own.masked = host.starts("nattui") == masked; own.masked {
 			own.notes = []string{"nattui.service is masked, and would not restore what is saved: run  systemctl unmask nattui.service"}
 		}
+		if host.isStrange() {
+			own.notes = append(own.notes, strangeHost)
+		}
 	case host.openrc():
 		own = keeper{method: "the OpenRC service nattui", rc: true, flushedByNft: true}
 	}

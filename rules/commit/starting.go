@@ -72,6 +72,15 @@ func (h hostFiles) systemd() bool {
 	return h.there("/run/systemd/system") || h.there("/usr/lib/systemd/systemd") || h.there("/lib/systemd/systemd")
 }
 
+// isStrange tells that the files are those of the running host, that systemd is among them, and that it does not run: something
+// else has started this host, as in a container or a rescue system.
+func (h hostFiles) isStrange() bool { return (h == "" || h == "/") && h.lacksInit() }
+
+// lacksInit tells that systemd is there and does not run.
+func (h hostFiles) lacksInit() bool { return h.systemd() && !h.there("/run/systemd/system") }
+
+const strangeHost = "systemd is installed and does not run now: whether it starts this host, and its services with it, is not known"
+
 func (h hostFiles) openrc() bool { return h.there("/sbin/openrc-run") || h.there("/sbin/openrc") }
 
 // starts tells what becomes of a service; its name is without .service.

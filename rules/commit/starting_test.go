@@ -85,3 +85,19 @@ func TestWhoRestores(t *testing.T) {
 		}
 	}
 }
+
+// TestSystemdThatDoesNotRun: its program alone starts nothing, as in a container that has it.
+func TestSystemdThatDoesNotRun(t *testing.T) {
+	const program, running = "/usr/lib/systemd/systemd", "/run/systemd/system/unit"
+	for _, c := range []struct {
+		files []string
+		lacks bool
+	}{{nil, false}, {[]string{program}, true}, {[]string{program, running}, false}} {
+		if got := hostFiles(hostOf(t, c.files...)).lacksInit(); got != c.lacks {
+			t.Errorf("%v: %v", c.files, got)
+		}
+	}
+	if hostFiles(hostOf(t, program)).isStrange() {
+		t.Error("another host's files tell nothing of what runs here")
+	}
+}
