@@ -68,6 +68,7 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 	if err != nil {
 		return err
 	}
+	sayKept(c.ErrOrStderr(), plan)
 	if a.dryRun {
 		p.tell(c.ErrOrStderr())
 		if err := printFiles(c.OutOrStdout(), entry); err != nil {
@@ -98,6 +99,15 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 		return err
 	}
 	return p.tellKept(c, false)
+}
+
+// sayKept says what stays of a change, or comes to another place, when it is undone.
+func sayKept(w io.Writer, plan rules.Plan) {
+	for _, s := range plan.Steps {
+		if s.Why != "" {
+			say(w, text.Safe(s.Why))
+		}
+	}
 }
 
 // printFiles prints what becomes of the files that a change has written when it is

@@ -172,8 +172,8 @@ func (c *Committer) undoNatives(ctx context.Context, e *Entry, plan *rules.Plan)
 	}
 	changes := e.Plan.Natives()
 	back := nft.UndoWay(changes, now)
-	if len(back.Notes) > 0 || len(back.Changes) < len(changes) {
-		text := strings.Join(back.Notes, "; ")
+	if len(back.Notes) > 0 || len(back.Changes) == 0 || len(back.Changes)+len(back.Kept) < len(changes) {
+		text := strings.Join(slices.Concat(back.Notes, back.Kept), "; ")
 		if text == "" {
 			text = "a part of it is no longer there"
 			if missing := missingNatives(changes, now); len(missing) > 0 {
@@ -182,6 +182,8 @@ func (c *Committer) undoNatives(ctx context.Context, e *Entry, plan *rules.Plan)
 		}
 		return &Unfit{Conflict: &rules.NativeConflict{Change: changes[0], Found: text}, Text: fmt.Sprintf("change %s cannot be undone: %s", e.ID, text)}
 	}
-	plan.Steps = append(plan.Steps, rules.NativeSteps(back.Changes)...)
+	steps := rules.NativeSteps(back.Changes)
+	steps[0].Why = strings.Join(back.Kept, "; ")
+	plan.Steps = append(plan.Steps, steps...)
 	return nil
 }

@@ -12,13 +12,17 @@ type Way struct {
 	Changes []rules.NativeChange
 	// Notes tell what no longer fits, and is left as it is.
 	Notes []string
+	// Kept tells which tables, chains and sets stay because others have built on them; of a WayBack it is among the Notes.
+	Kept []string
 }
 
 // WayBack works out how to roll back changes that Resolve has looked at, in the tables as they are now. What does not stand,
 // because it was never made or others have undone it, needs nothing. What others have built on it stays.
 func WayBack(changes []rules.NativeChange, now *Ruleset) Way {
 	w := wayBack{now: now, taken: map[RuleKey]bool{}, leaving: map[RuleKey]bool{}, changes: changes}
-	return w.all()
+	back := w.all()
+	back.Notes, back.Kept = append(back.Notes, back.Kept...), nil
+	return back
 }
 
 // UndoWay is WayBack for changes that stood for some time: a rule that was added is found too where it was deleted and added
@@ -296,7 +300,7 @@ func (w *wayBack) container(c, inv rules.NativeChange, t *Table) {
 	}
 	if !c.Gone {
 		if why := w.used(c, t); why != "" {
-			w.note("%s %s is kept: %s", c.What, c.Place(), why)
+			w.Kept = append(w.Kept, fmt.Sprintf("%s %s is kept: %s", c.What, c.Place(), why))
 			return
 		}
 	}
