@@ -3,6 +3,7 @@ package rules
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -139,6 +140,16 @@ func (p Variant) String() string {
 		return p.Family.Title() + " · backend not known"
 	}
 	return p.Family.Title() + " · " + p.Backend.String()
+}
+
+// Whys are the reasons of its steps, each once.
+func (p Plan) Whys() (all []string) {
+	for _, s := range p.Steps {
+		if s.Why != "" && !slices.Contains(all, s.Why) {
+			all = append(all, s.Why)
+		}
+	}
+	return all
 }
 
 // Resolve gives every insertion at the end the position it will have and every

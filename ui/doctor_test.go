@@ -183,6 +183,26 @@ func TestDoctorFollowsAForward(t *testing.T) {
 	})
 }
 
+// A way that is open is that of today's rule, and its heading with it.
+func TestDoctorFollowsTheRuleOfToday(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := doctorStage(t, 80, 24, brokenRules)
+		s.press("G", "enter") // the last of the forwards
+		s.sees("the way of PREROUTING 3")
+		s.sees("to 192.168.0.3:443")
+		const was = "-A PREROUTING -p tcp -m tcp --dport 8443 -j DNAT --to-destination 192.168.0.3:443"
+		for _, c := range []struct{ now, sees string }{
+			{strings.Replace(was, "0.3:443", "0.4:443", 1), "to 192.168.0.4:443"},
+			{"-A PREROUTING -p tcp -m tcp --dport 25 -j ACCEPT\n[0:0] " + strings.Replace(was, "0.3:443", "0.4:443", 1), "the way of PREROUTING 4"},
+			{"-A PREROUTING -p tcp -m tcp --dport 8444 -j ACCEPT", "PREROUTING 4 is gone, or is another rule now"},
+		} {
+			s.kernel.sets = sets(t, map[rules.Variant]string{v4: strings.Replace(brokenRules, was, c.now, 1)})
+			s.tables(true)
+			s.sees(c.sees)
+		}
+	})
+}
+
 // Nothing is examined while another screen is shown.
 func TestDoctorRestsWhileHidden(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -243,7 +243,7 @@ type Unsaved struct {
 // words say what a reboot would do.
 func (d Unsaved) words() string {
 	if d.None() {
-		return "saved, and not restored at boot: " + d.Idle[0]
+		return "saved, but " + d.Idle[0]
 	}
 	if d.Rules == 0 {
 		return rules.Plural(d.Chains, "chain") + " would change at reboot; press w to save the running rules"

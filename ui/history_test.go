@@ -297,9 +297,9 @@ func TestSavingLessAndWatching(t *testing.T) {
 		s.sees("already saved")
 		j.drift = &Unsaved{Idle: []string{"nothing on this host is known to restore what is saved"}}
 		s.press("1", "6")
-		s.sees("saved, and not restored at boot: nothing on this host is known")
+		s.sees("saved, but nothing on this host is known to restore")
 		s.press("w")
-		s.sees("already saved, and not restored at boot")
+		s.sees("already saved, but nothing")
 		if got := strings.Join(j.said, ", "); got != "save fewer, save watch" {
 			t.Errorf("the journal was told %q", got)
 		}

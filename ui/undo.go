@@ -84,6 +84,7 @@ func (d *desk) askUndo(msg undoPlanMsg) {
 		}
 		lines = []string{"No change was made on these screens yet. This is the last one that was made elsewhere" + by + ":", msg.entry.Summary}
 	}
+	lines = append(lines, msg.plan.Whys()...)
 	q := newQuestion(d, "Undo change "+msg.entry.ID+"?", lines, msg.plan, "undo")
 	q.act = func(t terms) tea.Cmd { return d.undoEntry(msg.entry.ID, appliedNew, t, nil) }
 	d.pose(q)

@@ -254,7 +254,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 		return ui.Unsaved{}, err
 	}
 	lost := len(commit.RulesOf(d.Running))
-	shown := ui.Unsaved{Rules: lost + len(commit.RulesOf(d.Saved)), Lost: lost, Chains: len(d.Chains()) + len(d.Order), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: wordsOf(d.Files)}
+	shown := ui.Unsaved{Rules: lost + len(commit.RulesOf(d.Saved)), Lost: lost, Chains: len(d.Chains()) + len(d.Order), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: fileWords(d.Files)}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {
@@ -271,8 +271,8 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	return shown, nil
 }
 
-// wordsOf names files that a save writes, and what is set in those that set what the kernel does.
-func wordsOf(files []commit.File) (list []string) {
+// fileWords names the files that a save writes, and what is set in those that set what the kernel does.
+func fileWords(files []commit.File) (list []string) {
 	for _, f := range files {
 		switch {
 		case f.Remove:

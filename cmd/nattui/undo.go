@@ -68,7 +68,9 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 	if err != nil {
 		return err
 	}
-	sayKept(c.ErrOrStderr(), plan)
+	for _, why := range plan.Whys() { // what stays of it, or comes to another place
+		say(c.ErrOrStderr(), text.Safe(why))
+	}
 	if a.dryRun {
 		p.tell(c.ErrOrStderr())
 		if err := printFiles(c.OutOrStdout(), entry); err != nil {
@@ -99,15 +101,6 @@ func undo(c *cobra.Command, a *approval, confirm *confirmation, id string) error
 		return err
 	}
 	return p.tellKept(c, false)
-}
-
-// sayKept says what stays of a change, or comes to another place, when it is undone.
-func sayKept(w io.Writer, plan rules.Plan) {
-	for _, s := range plan.Steps {
-		if s.Why != "" {
-			say(w, text.Safe(s.Why))
-		}
-	}
 }
 
 // printFiles prints what becomes of the files that a change has written when it is

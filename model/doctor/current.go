@@ -47,11 +47,8 @@ func (x *Examination) current(f Forward) (Forward, bool) {
 	return f, false
 }
 
-// stillThere tells that a native rule, or one that is left out of the list, is the one that a forward is of.
+// stillThere tells that a native rule is the one that a forward is of.
 func (x *Examination) stillThere(f *Forward) bool {
-	if slices.Contains(x.left, f.Rule) {
-		return true
-	}
 	return f.Rule.Backend == rules.Native && slices.ContainsFunc(x.forwards, func(o Forward) bool {
 		return o.Rule == f.Rule && o.rule.InChain("").String() == f.rule.InChain("").String()
 	})

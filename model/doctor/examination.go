@@ -2,6 +2,8 @@ package doctor
 
 import (
 	"maps"
+	"net/netip"
+	"sync"
 
 	"nattui/rules"
 	"nattui/rules/evaluate"
@@ -17,7 +19,8 @@ type Examination struct {
 	forwards  []Forward
 	left      []evaluate.RuleRef // forwards that are not listed, because there are so many
 	listed    nativeLists
-	others    []Forward // the same for other addresses of this host that their rules take too
+	natListed func() []netip.Prefix // the sources in lists that translate, read when they are first asked for
+	others    []Forward             // the same for other addresses of this host that their rules take too
 	stats     *flowStats
 	unreached []Finding           // rules that no packet comes to
 	verdicts  map[string]Severity // the worst that was found about a subject, where it is no note
@@ -36,6 +39,7 @@ func examine(g *Gateway) *Examination {
 	x.Sets = withUnread(g.Sets, g.Unread)
 	x.trial = newTrial(x.Facts, x.Sets, nil)
 	x.listed = x.nativeLists(false)
+	x.natListed = sync.OnceValue(func() []netip.Prefix { return x.nativeLists(true).sources })
 	x.named = namedStrangers(x.Sets, &x.listed)
 	x.forwards, x.left = forwardsOf(&x.trial, ownForwards, foreignForwards)
 	x.others = append(x.otherAddresses(x.forwards), x.otherServers(x.forwards)...)

@@ -24,7 +24,7 @@ func (x *Examination) letAllThrough(f *Forward, found Finding) Finding {
 	all, several := f.servers()
 	switch {
 	case several:
-		return eachLetThrough(x, f, found, x.otherServers([]Forward{*f}), all.String(), atMost(all, serversExamined+1))
+		found = eachLetThrough(x, f, found, x.otherServers([]Forward{*f}), all.String(), atMost(all, serversExamined+1))
 	case len(f.among) > 0:
 		var others []Forward
 		for _, to := range f.among[1:] {
@@ -32,8 +32,9 @@ func (x *Examination) letAllThrough(f *Forward, found Finding) Finding {
 			other.Server, other.local = to, x.IsLocal(to.Addr())
 			others = append(others, other)
 		}
-		return eachLetThrough(x, f, found, others, f.amongText(), len(f.among))
-	case found.Severity != SeverityOK || found.partly:
+		found = eachLetThrough(x, f, found, others, f.amongText(), len(f.among))
+	}
+	if found.Severity != SeverityOK || found.partly {
 		return found
 	}
 	if client, by, ok := keptOut(x, f); ok {
@@ -54,7 +55,7 @@ func eachLetThrough(x *Examination, f *Forward, found Finding, others []Forward,
 		if one.IsProblem() {
 			one.Sentence += fmt.Sprintf(" It is one of several that clients for %s are sent to.", f.askedText())
 		}
-		if one.Severity != SeverityOK {
+		if one.Severity != SeverityOK || one.partly { // it names the server, and who is kept from it
 			return one
 		}
 	}
@@ -81,7 +82,7 @@ func atMost(all rules.Addrs, most int) int {
 // which drops, or a list of native nft. by is what drops its packet.
 func keptOut(x *Examination, f *Forward) (client netip.Addr, by string, ok bool) {
 	p := f.packet
-	for _, n := range append(x.sourcesNamed(f.Rule.Family), x.sourcesTranslated(f.Rule.Family)...) {
+	for _, n := range append(x.droppedSources(f.Rule.Family), x.natSources(f.Rule.Family)...) {
 		c, ok := x.clientOf(f, n)
 		if !ok {
 			continue
@@ -106,14 +107,13 @@ func (x *Examination) clientOf(f *Forward, in rules.Net) (netip.Addr, bool) {
 
 // letsOthers is the answer for a client who gets through, where another's packet is dropped; by is what drops it.
 func letsOthers(x *Examination, f *Forward, client evaluate.Packet, by string) Finding {
-	other := *f
-	other.packet = client
-	found := stepLetThrough(x, &other) // whose packet is not blocked, so that it goes no deeper
+	kept := f.packet.Src
+	f.packet = client             // those who are let in are followed
+	found := stepLetThrough(x, f) // whose packet is not blocked, so that it goes no deeper
 	if found.Severity == SeverityOK {
 		found.partly = true
-		found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", f.filter(), client.Src, f.Server, f.packet.Src)
+		found.Sentence = fmt.Sprintf("%s lets packets from %s to %s through, and not those from %s.", f.filter(), client.Src, f.Server, kept)
 		found.Evidence = []string{by}
-		f.packet = client // those who are let in are followed
 	}
 	return found
 }
@@ -152,16 +152,48 @@ func othersPass(x *Examination, f *Forward) (evaluate.Packet, bool) {
 
 // allowedSources are the networks that filter rules let something through from.
 func (x *Examination) allowedSources(family rules.Family) []rules.Net {
-	var nets []rules.Net
-	for _, n := range x.listed.sources {
-		if family.Holds(n.Addr()) {
-			nets = append(nets, rules.NetOf(n))
+	return x.sources(family, x.listed.sources, []string{"filter"}, func(r *rules.Rule) bool {
+		return r.Target.Kind == rules.Accept || r.Target.Kind == rules.Return || leadsOn(r)
+	})
+}
+
+// droppedSources are the networks that rules which may drop name, and native filters.
+func (x *Examination) droppedSources(family rules.Family) []rules.Net {
+	return x.sources(family, x.listed.sources, []string{"raw", "mangle", "filter"}, func(r *rules.Rule) bool { return closes(r) || leadsOn(r) })
+}
+
+// natSources are the networks that rules of the nat tables name.
+func (x *Examination) natSources(family rules.Family) []rules.Net {
+	return x.sources(family, x.natListed(), []string{"nat"}, func(*rules.Rule) bool { return true })
+}
+
+// leadsOn tells a rule that leads to another chain.
+func leadsOn(r *rules.Rule) bool { return r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto }
+
+// mostSources is how many networks are looked at of which rules speak.
+const mostSources = 64
+
+// sources are networks that native tables list, and those that rules of some tables name.
+func (x *Examination) sources(family rules.Family, listed []netip.Prefix, tables []string, means func(*rules.Rule) bool) (nets []rules.Net) {
+	add := func(n rules.Net) {
+		if !n.Any() && !n.Not && family.Holds(n.Addr) && len(nets) < mostSources && !slices.Contains(nets, n) {
+			nets = append(nets, n)
 		}
 	}
-	for at, r := range x.rulesOf("filter") {
-		lets := r.Target.Kind == rules.Accept || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Return || r.Target.Kind == rules.Goto
-		if lets && at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 32 {
-			nets = append(nets, r.Source)
+	for _, n := range listed {
+		add(rules.NetOf(n))
+	}
+	for _, table := range tables {
+		for at, r := range x.rulesOf(table) {
+			if at.Family != family || !means(r) {
+				continue
+			}
+			add(r.Source)
+			for _, m := range r.Matches {
+				if between, ok := m.(rules.IPRange); ok && between.Source != nil && !between.Source.Not {
+					add(rules.NetOf(netip.PrefixFrom(between.Source.Lo, between.Source.Lo.BitLen())))
+				}
+			}
 		}
 	}
 	return nets
@@ -217,7 +249,7 @@ func (x *Examination) withOthers(f *Forward, found Finding) Finding {
 		return found
 	}
 	p := f.packet
-	for _, n := range x.sourcesTranslated(f.Rule.Family) {
+	for _, n := range x.natSources(f.Rule.Family) {
 		c, ok := x.clientOf(f, n)
 		if !ok || c == f.packet.Src {
 			continue
@@ -271,45 +303,4 @@ func elsewhereFails(x *Examination, f *Forward) (list []Finding) {
 		}
 	}
 	return list
-}
-
-// sourcesTranslated are the networks that rules of the nat tables name.
-func (x *Examination) sourcesTranslated(family rules.Family) (nets []rules.Net) {
-	for _, n := range x.nativeLists(true).sources {
-		if family.Holds(n.Addr()) {
-			nets = append(nets, rules.NetOf(n))
-		}
-	}
-	for at, r := range x.rulesOf("nat") {
-		if at.Family == family && !r.Source.Any() && !r.Source.Not && len(nets) < 64 && !slices.Contains(nets, r.Source) {
-			nets = append(nets, r.Source)
-		}
-	}
-	return nets
-}
-
-// sourcesNamed are the networks that rules which may drop name, and native filters.
-func (x *Examination) sourcesNamed(family rules.Family) (nets []rules.Net) {
-	for _, n := range x.listed.sources {
-		if family.Holds(n.Addr()) {
-			nets = append(nets, rules.NetOf(n))
-		}
-	}
-	for _, table := range []string{"raw", "mangle", "filter"} {
-		for at, r := range x.rulesOf(table) {
-			drops := closes(r) || r.Target.Kind == rules.Jump || r.Target.Kind == rules.Goto
-			if !drops || at.Family != family || len(nets) >= 64 {
-				continue
-			}
-			if !r.Source.Any() && !r.Source.Not && !slices.Contains(nets, r.Source) {
-				nets = append(nets, r.Source)
-			}
-			for _, m := range r.Matches {
-				if between, ok := m.(rules.IPRange); ok && between.Source != nil && !between.Source.Not {
-					nets = append(nets, rules.NetOf(netip.PrefixFrom(between.Source.Lo, between.Source.Lo.BitLen())))
-				}
-			}
-		}
-	}
-	return nets
 }

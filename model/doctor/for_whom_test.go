@@ -25,6 +25,8 @@ func TestLetThroughForWhom(t *testing.T) {
 		"some are not, the rest is in": {[]string{except, dnat + "192.168.0.2:8080"}, []string{closed}, SeverityOK, ""},
 		"one of several is closed":     {[]string{dnat + "192.168.0.2-192.168.0.3:8080"}, []string{closed}, SeverityError, "one of several"},
 		"all of several are open":      {[]string{dnat + "192.168.0.2-192.168.0.5:8080"}, nil, SeverityOK, "each of 192.168.0.2-192.168.0.5"},
+		"each is open, not to all":     {[]string{dnat + "192.168.0.2-192.168.0.5:8080"}, []string{"-A FORWARD -s 203.0.113.0/24 -j DROP"}, SeverityOK, "not those from 203.0.113."},
+		"each is open to some":         {[]string{dnat + "192.168.0.2-192.168.0.3:8080"}, []string{"-A FORWARD -s 198.51.100.0/24 -j ACCEPT", "-A FORWARD -d 198.51.100.0/24 -j ACCEPT", "-A FORWARD -j DROP"}, SeverityOK, "and not those from"},
 		"too many to look at":          {[]string{dnat + "192.168.0.2-192.168.0.100:8080"}, nil, SeverityUnknown, "only the first"},
 		"a network is kept out":        {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -j DROP"}, SeverityOK, "not those from 128.66.0.1"},
 		"neighbours are kept out":      {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 203.0.113.0/24 -d 192.168.0.3/32 -j REJECT"}, SeverityOK, "not those from 203.0.113."},

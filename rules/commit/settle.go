@@ -101,13 +101,13 @@ func (c *Committer) rollBack(ctx context.Context, l *lock, e *Entry, why string)
 	var before []string
 	if e.leaving == "" {
 		c.step("leave")
-		if e.State == Applied && e.begun.Boot == c.clock.Boot() { // else perhaps never made, or gone with the kernel
-			gone, _, _ := c.gone(ctx, e) // what cannot be read now, revert reports
-			before = inShort(gone)
-		}
 		e.leaving = why
 		if err := c.store.append(updateOf(e)); err != nil {
 			c.log.say(err.Error()) // it is rolled back all the same
+		}
+		if e.State == Applied && e.begun.Boot == c.clock.Boot() { // else perhaps never made, or gone with the kernel
+			gone, _, _ := c.gone(ctx, e) // what cannot be read now, revert reports
+			before = inShort(gone)
 		}
 	}
 	c.step("rollback")
