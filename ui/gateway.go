@@ -230,6 +230,7 @@ type Unsaved struct {
 	// Chains counts those that would come, go, have another policy or their rules in another order.
 	Chains int
 	Lines  []string // in words
+	By     string   // what restores at boot what is saved; "" where nothing is known to
 	// Fewer says which files would hold fewer rules than they do if they were saved now.
 	Fewer []string
 	// Unwatched counts the rules that firewalld or ufw removes at each reload, and that nothing puts back then.

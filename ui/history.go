@@ -165,7 +165,10 @@ func (s *historyScreen) undoCurrent() tea.Cmd {
 
 // askSave offers to keep the running rules for boot, and where they are, to have them put back after each reload too.
 func (s *historyScreen) askSave() {
-	title, lines := "Save the running rules for reboot?", []string{"Your own rules are saved where this host restores them from at boot. Rules of other programs are not saved; those programs make them again."}
+	title, lines := "Save the running rules for reboot?", []string{"Your own rules are saved. Rules of other programs are not; those programs make them again."}
+	if s.drift.By != "" {
+		lines[0] = "Your own rules are saved where " + s.drift.By + " restores them from at boot. Rules of other programs are not saved; those programs make them again."
+	}
 	var t SaveTerms
 	switch {
 	case s.drifted && s.drift.None() && s.drift.Unwatched > 0:

@@ -287,6 +287,12 @@ func TestSavingLessAndWatching(t *testing.T) {
 		s.sees("nattui restore")
 		s.sees("writes /etc/sysctl.d/90-nattui.conf: net.ipv4.ip_forward = 1")
 		s.agree("y")
+		for by, says := range map[string]string{"": "Your own rules are saved. Rules of", "netfilter-persistent": "saved where netfilter-persistent restores them from"} {
+			j.drift = &Unsaved{Rules: 1, Lost: 1, By: by}
+			s.press("1", "6", "w")
+			s.sees(says)
+			s.press("esc")
+		}
 		j.drift = &Unsaved{Unwatched: 3}
 		s.press("1", "6", "w")
 		s.sees("Restore the saved rules after each reload?")

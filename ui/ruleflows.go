@@ -176,8 +176,11 @@ func (u *ruleUsers) lines(it ruleItem, width int) []string {
 	if !u.known || u.line != s.flowsLine(it) || s.gw.Flows == nil {
 		return nil
 	}
-	look := s.look
-	lines := []string{"", look.Strong.Render(rules.Plural(u.total, "connection"))}
+	look, total := s.look, u.total
+	if n, known := s.ruleFlows(it); known {
+		total = n // as in the list, which is newer
+	}
+	lines := []string{"", look.Strong.Render(rules.Plural(total, "connection"))}
 	for i := range u.rows {
 		f := &u.rows[i].Flow
 		for j, part := range text.Wrap(text.Safe(f.Line()), width-2, 0) {
@@ -187,7 +190,7 @@ func (u *ruleUsers) lines(it ruleItem, width int) []string {
 			lines = append(lines, look.Text.Render(part))
 		}
 	}
-	if more := u.total - len(u.rows); more > 0 {
+	if more := total - len(u.rows); more > 0 {
 		lines = append(lines, look.Faint.Render("and "+text.Exact(uint64(more))+" more"))
 	}
 	if u.older > 0 {

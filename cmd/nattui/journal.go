@@ -255,6 +255,9 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	}
 	lost := len(commit.RulesOf(d.Running))
 	shown := ui.Unsaved{Rules: lost + len(commit.RulesOf(d.Saved)), Lost: lost, Chains: len(d.Chains()) + len(d.Order), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: fileWords(d.Files)}
+	if commit.Restores(d.Method) {
+		shown.By = d.Method
+	}
 	add := func(what string, list []commit.Drifted) {
 		for _, x := range list {
 			if len(shown.Lines) < driftLines {

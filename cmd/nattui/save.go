@@ -151,7 +151,7 @@ func ownPath() string {
 // tellSaving says what is kept, where, and what is not.
 func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 	by := "restored by "
-	if strings.HasPrefix(s.Method, "/") { // a directory alone, and no program that reads it
+	if !commit.Restores(s.Method) {
 		by = "kept in "
 	}
 	say(w, fmt.Sprintf("your own rules, %s%s: %d", by, s.Method, s.Kept))

@@ -41,6 +41,10 @@ func (k keeper) foreign() bool { return k.files[0] != "" || k.files[1] != "" }
 // ownDirectory holds what nattui's own unit or service restores.
 const ownDirectory = "/etc/nattui"
 
+// Restores tells whether what a Saving or a Drift names as its method is a program that is known to restore rules at boot, and not
+// the directory alone that somebody has to see to.
+func Restores(method string) bool { return method != ownDirectory }
+
 // known are the programs that restore rules at boot, told by their files, in the
 // order in which they are looked for.
 var known = []struct {
