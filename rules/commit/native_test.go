@@ -230,8 +230,18 @@ func TestNativeRollsBackBesideOthers(t *testing.T) {
 insert rule inet gw prerouting tcp dport 7 accept comment "others"
 add rule inet gw prerouting tcp dport 9 accept comment "others too"
 add rule inet nattui prerouting tcp dport 11 accept comment "in our table"`)
-		if _, err := g.c.Undo(context.Background(), e.ID, commit.Options{}); err == nil || !strings.Contains(err.Error(), "is kept: it has a rule that this change did not add") {
-			g.Fatalf("undone although its chain is used: %v", err)
+		undo, err := g.c.Undo(context.Background(), e.ID, commit.Options{})
+		if err != nil {
+			g.Fatal(err)
+		}
+		if why := undo.Plan.Steps[0].Why; !strings.Contains(why, "is kept: it has a rule that this change did not add") {
+			g.Errorf("of the chain that others use is said %q", why)
+		}
+		if now := g.state(); !strings.Contains(now, "in our table") || strings.Contains(now, "10.0.0.7:80") {
+			g.Fatalf("undone is\n%s", now)
+		}
+		if e, err = g.c.Undo(context.Background(), undo.ID, commit.Options{}); err != nil {
+			g.Fatal(err)
 		}
 		nft(g.T, "flush chain inet nattui prerouting\nadd rule inet nattui prerouting ip daddr 203.0.113.1 tcp dport 1 dnat ip to 10.0.0.7:80")
 		var conflict *rules.NativeConflict
