@@ -13,9 +13,10 @@ func (t *Flows) Apply(b *Batch) {
 	}
 	for rest := b.Messages; len(rest) > 0; {
 		n := min(len(rest), applySlice)
+		t.approach(rest[:n])
 		t.mu.Lock()
 		for i := range rest[:n] {
-			t.apply(&rest[i], b)
+			t.apply(t.near.hashes[i], &rest[i], b)
 		}
 		t.unlock()
 		rest = rest[n:]
@@ -30,9 +31,33 @@ func (t *Flows) Apply(b *Batch) {
 	}
 }
 
-func (t *Flows) apply(c *Message, b *Batch) {
+// near is what Apply finds out of a slice of changes before it makes them.
+type near struct {
+	hashes [applySlice]uint64
+	first  [applySlice]uint64 // the slot of the index where the search begins
+	seen   uint32             // has what is read count as used
+}
+
+// approach looks at where the flows of the changes are, each of which is another place of a large memory: read one after
+// the other without use of what is read, the processor fetches many at a time, and waits for each when they are applied.
+func (t *Flows) approach(changes []Message) {
+	near := &t.near
+	for i := range changes {
+		f := &changes[i].Flow
+		near.hashes[i] = t.hash(&f.Orig, f.Zone)
+	}
+	for i, hash := range near.hashes[:len(changes)] {
+		near.first[i] = t.index.first(hash)
+	}
+	for i, slot := range near.first[:len(changes)] {
+		if slot != 0 && slot>>32 == near.hashes[i]&0xffffffff {
+			near.seen += t.at(uint32(slot) - 1).ID
+		}
+	}
+}
+
+func (t *Flows) apply(hash uint64, c *Message, b *Batch) {
 	f := &c.Flow
-	hash := t.hash(&f.Orig, f.Zone)
 	pos := t.find(hash, &f.Orig, f.Zone, f.ID)
 	switch c.Kind {
 	case EventNew, EventUpdate:

@@ -36,6 +36,15 @@ func (s *shard) next(i int) int {
 	return i
 }
 
+// first is the slot where the search for a hash begins, 0 where none is taken.
+func (ix *index) first(hash uint64) uint64 {
+	s := ix.shard(hash)
+	if s.used == 0 {
+		return 0
+	}
+	return s.slots[s.home(uint32(hash))]
+}
+
 // find returns the position that has the hash and for which same holds, or -1.
 func (ix *index) find(hash uint64, same func(pos uint32) bool) int {
 	s := ix.shard(hash)

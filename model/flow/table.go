@@ -25,6 +25,7 @@ type Flows struct {
 	roomy  []uint32 // chunks with room, the last one is filled first
 	spare  *chunk
 	index  index
+	near   near
 	totals Totals
 	// changes counts what has happened to the table.
 	changes uint64

@@ -84,6 +84,14 @@ func inCell(run func(asUser bool) error) error {
 	return err
 }
 
+// inRootCell calls run to open a cell without a user namespace, which only root can have: there a program has what root of
+// a gateway has (SO_RCVBUFFORCE of socket(7), for one). It keeps the OS thread as inCell does.
+func inRootCell(run func(asUser bool) error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	return run(false)
+}
+
 // cellCommand prepares the keeper: this program again, with args, as the first
 // process of fresh namespaces. With asUser it gets a user namespace in which
 // the calling user is root; without, the caller must be root already.
