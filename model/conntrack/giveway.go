@@ -8,6 +8,10 @@ import (
 // giveWayStep is how often Follow looks whether it may go on.
 const giveWayStep = time.Millisecond
 
+// onItsWay is for how long after a screen was written Follow still leaves the processor to others: the kernel's thread of the
+// terminal, and tmux or sshd behind it, have to run for it to be seen.
+const onItsWay = 3 * time.Millisecond
+
 // way is for how long Follow leaves the processor to others. It is safe for concurrent use.
 type way struct {
 	until, since, barred atomic.Int64 // in nanoseconds since began; until is 0 where nobody wants it
@@ -29,15 +33,17 @@ func (w *way) give(now int64, most time.Duration) {
 	w.until.Store(now + int64(most))
 }
 
-// end ends it.
+// end ends it soon.
 func (w *way) end(now int64) {
-	if w.until.Swap(0) > now {
-		w.barred.Store(now + (now - w.since.Load()))
+	if end := now + int64(onItsWay); w.until.Load() > end {
+		w.until.Store(end)
+		w.barred.Store(end + (end - w.since.Load()))
 	}
 }
 
 // GiveWay has Follow leave the processor to others for so long at most, as somebody waits for a screen: on a machine
-// that is busy one of them has to wait, and the kernel keeps the events meanwhile. 0 ends that. It does not block.
+// that is busy one of them has to wait, and the kernel keeps the events meanwhile. 0 ends that once the screen, which has been
+// written, is on its way. It does not block.
 func (t *Table) GiveWay(most time.Duration) {
 	if most <= 0 {
 		t.way.end(sinceBegan())

@@ -16,16 +16,17 @@ func TestGiveWay(t *testing.T) {
 	}{
 		{100, "give", 120},
 		{105, "give", 120}, // it lasts already
-		{108, "end", 0},
-		{110, "give", 0}, // it took 8, and only 2 have gone by
-		{115, "end", 0},
-		{116, "give", 136},
-		{140, "give", 136}, // nobody has ended it: it took 20
-		{150, "end", 0},
-		{155, "give", 0},
-		{156, "give", 176},
-		{157, "end", 0},
-		{158, "give", 178},
+		{108, "end", 111},  // until the screen is on its way
+		{110, "give", 111},
+		{112, "give", 111}, // it took 11, and only 1 has gone by
+		{122, "give", 142},
+		{166, "give", 186}, // nobody has ended it: it took 20
+		{185, "end", 186},  // it ends by itself sooner
+		{190, "give", 186},
+		{206, "give", 226},
+		{207, "end", 210},
+		{213, "give", 210},
+		{214, "give", 234},
 	} {
 		if step.do == "end" {
 			w.end(step.at * ms)
