@@ -241,10 +241,17 @@ type Unsaved struct {
 	Writes []string
 }
 
-// words say what a reboot would do.
+// words say what a reboot would do, or what keeps that from being known.
 func (d Unsaved) words() string {
 	if d.None() {
 		return "saved, but " + d.Idle[0]
+	}
+	if len(d.Idle) > 0 {
+		n, what := d.Rules, "rule"
+		if n == 0 {
+			n, what = d.Chains, "chain"
+		}
+		return rules.Plural(n, what) + map[bool]string{true: " is", false: " are"}[n == 1] + " not as saved, and not known to be restored at boot; press w to save"
 	}
 	if d.Rules == 0 {
 		return rules.Plural(d.Chains, "chain") + " would change at reboot; press w to save the running rules"

@@ -8,7 +8,6 @@ import (
 
 	"nattui/model/mission"
 	"nattui/rules"
-	"nattui/ui/text"
 	"nattui/ui/theme"
 )
 
@@ -174,8 +173,5 @@ func (b *missionBox) stepLines(s mission.Step, width int) []string {
 		mark = b.look.Good.Render(b.look.Glyphs.Tick)
 	}
 	lines := wrapped(mark+" ", "  ", s.Want, style, width)
-	for _, l := range text.Wrap(text.Safe(s.Saw), width-2, 2) {
-		lines = append(lines, "  "+b.look.Faint.Render(l))
-	}
-	return lines
+	return append(lines, wrapped("  ", "  ", s.Saw, b.look.Faint, width)...)
 }

@@ -105,8 +105,13 @@ func drifted(by string, d BootDrift) []Finding {
 		Check: "boot-drift", Severity: SeverityWarning, Subject: by,
 		Sentence: fmt.Sprintf("At reboot the rules would change: %s would be lost, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
 	}
+	chains, order := " %s would come, go or have another policy.", " In %s they would stand in another order."
+	if len(d.Idle) > 0 { // what is saved is perhaps not restored: what a reboot does is not known
+		found.Sentence = fmt.Sprintf("What is saved is not what runs: %s not saved, %s saved and not running.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule"))
+		chains, order = " %s saved in another way, or not saved.", " %s saved in another order."
+	}
 	if d.Orders > 0 {
-		found.Sentence += fmt.Sprintf(" In %s they would stand in another order.", rules.Plural(d.Orders, "chain"))
+		found.Sentence += fmt.Sprintf(order, rules.Plural(d.Orders, "chain"))
 	}
 	for _, l := range lost[:min(3, len(lost))] {
 		found.Evidence = append(found.Evidence, "runs, not saved: "+l)
@@ -115,7 +120,7 @@ func drifted(by string, d BootDrift) []Finding {
 		found.Evidence = append(found.Evidence, "saved, does not run: "+l)
 	}
 	if len(d.Chains) > 0 {
-		found.Sentence += fmt.Sprintf(" %s would come, go or have another policy.", rules.Plural(len(d.Chains), "chain"))
+		found.Sentence += fmt.Sprintf(chains, rules.Plural(len(d.Chains), "chain"))
 		found.Evidence = append(found.Evidence, "chains: "+strings.Join(d.Chains[:min(3, len(d.Chains))], ", "))
 	}
 	// What is saved and missing was hardly meant to go, unless a change of nattui has removed it: saving would lose it.
