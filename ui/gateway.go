@@ -251,7 +251,7 @@ func (d Unsaved) words() string {
 		if n == 0 {
 			n, what = d.Chains, "chain"
 		}
-		return rules.Plural(n, what) + map[bool]string{true: " is", false: " are"}[n == 1] + " not as saved, and not known to be restored at boot; press w to save"
+		return rules.Plural(n, what) + map[bool]string{true: " is", false: " are"}[n == 1] + " not as saved, perhaps not restored at boot; press w to save"
 	}
 	if d.Rules == 0 {
 		return rules.Plural(d.Chains, "chain") + " would change at reboot; press w to save the running rules"

@@ -308,7 +308,7 @@ func TestSavingLessAndWatching(t *testing.T) {
 		s.sees("already saved, but nothing")
 		j.drift = &Unsaved{Rules: 2, Lost: 1, Idle: []string{"nothing on this host is known to restore what is saved"}}
 		s.press("1", "6")
-		s.tells("2 rules are not as saved, and not known to be restored at boot; press w to save")
+		s.tells("2 rules are not as saved, perhaps not restored at boot; press w to save")
 		if got := strings.Join(j.said, ", "); got != "save fewer, save watch" {
 			t.Errorf("the journal was told %q", got)
 		}

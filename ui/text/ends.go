@@ -12,24 +12,54 @@ var leastHeads = []int{3, 0}
 
 // Ends cuts a text to a width as Fit does, but first the addresses in it, in their middle and the longest first: by
 // their last part, their port or length they are told apart. Networks of IPv4 give way where that is not enough, and then what
-// stands before a port or an interface at the end. What follows the last that has room goes with a sign.
+// stands before a port or an interface at the end. What follows the last that has room goes with a sign; of an address the port
+// stays to the last.
 func Ends(s string, width int) string {
-	if Width(s) <= width {
-		return s
-	}
 	words := strings.Split(s, " ")
-	if short, ok := fitted(words, width, true); ok {
+	if short, ok := keepingAddresses(s, words, width); ok {
 		return short
+	}
+	if short, ok := keepingPorts(words, width); ok {
+		return short
+	}
+	return Fit(s, width)
+}
+
+// keepingAddresses keeps the last part of each address that is left; false where that is not enough.
+func keepingAddresses(s string, words []string, width int) (string, bool) {
+	if Width(s) <= width {
+		return s, true
+	}
+	if short, ok := fitted(words, width, true); ok {
+		return short, true
 	}
 	if short, ok := keepingEnd(words, width); ok {
-		return short
+		return short, true
 	}
 	for kept := len(words) - 1; kept > 0; kept-- {
 		if short, ok := fitted(words[:kept], width-2, false); ok {
-			return short + " …"
+			return short + " …", true
 		}
 	}
-	return Fit(s, width)
+	return "", false
+}
+
+// keepingPorts are words of whose addresses the ports alone may be left, without the last words where need be; false where none
+// has one, or that is not enough.
+func keepingPorts(words []string, width int) (string, bool) {
+	cuts := make([]cut, len(words))
+	for i, w := range words {
+		cuts[i] = portOf(w)
+	}
+	for kept, room, end := len(words), width, ""; kept > 0; kept, room, end = kept-1, width-2, " …" {
+		if !slices.ContainsFunc(cuts[:kept], func(c cut) bool { return c.tail != "" }) {
+			break
+		}
+		if short, ok := shortened(cuts[:kept], room, 0); ok {
+			return short + end, true
+		}
+	}
+	return "", false
 }
 
 // fitted are words with their addresses cut to a width, and the networks among them where that is wanted; false where there
@@ -38,7 +68,7 @@ func fitted(words []string, width int, networks bool) (string, bool) {
 	cuts, all, some := make([]cut, len(words)), make([]cut, len(words)), false
 	for i, w := range words {
 		cuts[i] = cutOf(w)
-		if all[i] = cuts[i]; networks && all[i].tail == "" {
+		if all[i] = cuts[i]; all[i].tail == "" && (networks || strings.Contains(w, ":")) {
 			all[i] = networkOf(w)
 		}
 		some = some || all[i].tail != ""
@@ -53,10 +83,19 @@ func fitted(words []string, width int, networks bool) (string, bool) {
 	return "", false
 }
 
-// networkOf cuts a network of IPv4, before its length; any other word stays.
+// portOf cuts all of an address but its port; any other word stays.
+func portOf(word string) cut {
+	at := strings.LastIndexByte(word, ':')
+	if at < 0 || !isPort(word[at:]) || strings.Contains(word[:at], ":") && word[at-1] != ']' {
+		return cut{head: word}
+	}
+	return cut{head: word[:at], tail: word[at:]}
+}
+
+// networkOf cuts a network of IPv4, before its length and port; any other word stays.
 func networkOf(word string) cut {
 	at := strings.IndexByte(word, '/')
-	if at < 0 || strings.Count(word[:at], ".") != 3 || strings.Trim(word, "!0123456789./") != "" {
+	if at < 0 || strings.Count(word[:at], ".") != 3 || strings.Trim(word, "!0123456789./:,-") != "" {
 		return cut{head: word}
 	}
 	return cut{head: word[:at], tail: word[at:]}
@@ -78,7 +117,11 @@ func keepingEnd(words []string, width int) (string, bool) {
 	if room < 1 {
 		return "", false
 	}
-	head := Ends(strings.Join(words[:at], " "), room)
+	whole := strings.Join(words[:at], " ")
+	head, ok := keepingAddresses(whole, words[:at], room)
+	if !ok {
+		head = Fit(whole, room)
+	}
 	for _, w := range words[:at] {
 		if port := w[strings.LastIndexByte(w, ':')+1:]; port != w && !strings.HasSuffix(head, ":"+port) && !strings.Contains(head, ":"+port+" ") {
 			return "", false
@@ -150,6 +193,9 @@ func cutOf(word string) cut {
 func (c cut) spare(least int) int {
 	if c.tail == "" {
 		return 0
+	}
+	if strings.HasPrefix(c.head, "!") {
+		least = max(least, 1) // it says the opposite without
 	}
 	spare := len(c.head) - least
 	if !c.gone {

@@ -30,7 +30,11 @@ func TestEndsKeepWhatTellsApart(t *testing.T) {
 		{"▸ this host :8888", 14, "▸ this … :8888"},
 		{"tcp :8000-8010 in lan0", 20, "… :8000-8010 in lan0"},
 		{"tcp to 203.0.113.1:80", 13, "tcp to ….1:80"},
-		{"tcp to 203.0.113.1:80", 12, "tcp to 203.…"},
+		{"tcp to 203.0.113.1:80", 12, "tcp to 2…:80"},
+		{"tcp to 203.0.113.1:8080 in wan0", 15, "tcp to …:8080 …"},
+		{"tcp to !192.168.7.0/24:80 in wan0", 19, "tcp to !19…/24:80 …"},
+		{"tcp to !192.168.7.0/24:80 in wan0", 14, "tcp to !…:80 …"},
+		{"from !192.168.7.0/24 out wan0", 18, "from !19… out wan0"},
 		{"пакеты к 2001:db8:1:abcd:1:2:3:def1", 22, "пакеты к 2001:db…:def1"},
 	} {
 		got := Ends(c.text, c.width)
