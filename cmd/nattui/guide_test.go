@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,20 +20,38 @@ import (
 // command runs a command line of nattui in this process.
 func command(t *testing.T, stdin string, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
+	return commandHeard(t, func(string) {}, stdin, args...)
+}
+
+// heardBuffer keeps what is written to it, and has somebody hear all of it each time.
+type heardBuffer struct {
+	all  []byte
+	hear func(all string)
+}
+
+func (h *heardBuffer) Write(b []byte) (int, error) {
+	h.all = append(h.all, b...)
+	h.hear(string(h.all))
+	return len(b), nil
+}
+
+// commandHeard is command, with hear told of its standard error while it runs.
+func commandHeard(t *testing.T, hear func(all string), stdin string, args ...string) (status int, stdout, stderr string) {
+	t.Helper()
 	t.Setenv("NATTUI_STATE", filepath.Join(t.TempDir(), "state"))
 	t.Setenv(lab.ScenarioVariable, "empty") // what boots is never this machine's own
 	root := newRoot()
 	if !slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == "guide" }) {
 		root.AddCommand(newGuideCommands()...)
 	}
-	var out, talk bytes.Buffer
+	out, talk := bytes.Buffer{}, heardBuffer{hear: hear}
 	root.SetIn(strings.NewReader(stdin))
 	root.SetOut(&out)
 	root.SetErr(&talk)
 	root.SetArgs(args)
 	err := root.ExecuteContext(t.Context())
 	complain(&talk, err, args)
-	return exitStatus(err), out.String(), talk.String()
+	return exitStatus(err), out.String(), string(talk.all)
 }
 
 // onGateway runs a test on the gateway of a lab of its own.
@@ -207,14 +226,10 @@ others are translated alike, and replies back.
 	})
 }
 
-// TestGuideWatch has the guide wait for its first packet, which comes.
+// TestGuideWatch has the guide wait for its first packet, which is refused until the service runs.
 func TestGuideWatch(t *testing.T) {
 	onGateway(t, func(t *testing.T, n *lab.Network) {
-		if _, err := n.Server2.Serve(t.Context(), "tcp", netip.MustParseAddrPort("192.168.0.2:8080")); err != nil {
-			t.Fatal(err)
-		}
-		over := make(chan struct{})
-		asked := make(chan struct{})
+		over, asked := make(chan struct{}), make(chan struct{})
 		go func() {
 			defer close(asked)
 			for {
@@ -224,18 +239,28 @@ func TestGuideWatch(t *testing.T) {
 				select {
 				case <-over:
 					return
-				default:
+				case <-time.After(20 * time.Millisecond):
 				}
 			}
 		}()
-		status, _, stderr := command(t, "", "guide", "publish", "--port", "80", "--to", "192.168.0.2:8080", "--watch", "--yes")
+		const refused = "gone without an answer: the server refuses it"
+		serve := sync.OnceFunc(func() {
+			if _, err := n.Server2.Serve(t.Context(), "tcp", netip.MustParseAddrPort("192.168.0.2:8080")); err != nil {
+				t.Error(err)
+			}
+		})
+		status, _, stderr := commandHeard(t, func(all string) {
+			if strings.Contains(all, refused) {
+				serve()
+			}
+		}, "", "guide", "publish", "--port", "80", "--to", "192.168.0.2:8080", "--watch", "--yes")
 		close(over)
 		<-asked
 		if status != 0 {
 			t.Fatalf("status %d:\n%s", status, stderr)
 		}
 		at := 0
-		for _, want := range []string{"waiting for the first packet", "arrived", "translated", "answered", "it works"} {
+		for _, want := range []string{"waiting for the first packet", "arrived", "translated", refused, "answered", "it works"} {
 			i := strings.Index(stderr[at:], want)
 			if i < 0 {
 				t.Fatalf("%q is not said, or too early:\n%s", want, stderr)

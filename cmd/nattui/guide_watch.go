@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"sync"
 	"time"
 
 	"github.com/charmbracelet/x/term"
@@ -25,6 +27,8 @@ import (
 const (
 	watchPace  = 500 * time.Millisecond
 	watchShare = 10
+	// watchEvents are how many events are kept: a connection that was refused is told of by these alone.
+	watchEvents = 8192
 )
 
 // watches tells whether to wait for the first packet: where somebody looks, or
@@ -50,10 +54,16 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	if err != nil {
 		return err
 	}
-	flows := flow.NewFlows() // what is there already is older than the waiting
-	if err := kernel.Dump(ctx, flows.Apply); err != nil {
+	flows, log := flow.NewFlows(), flow.NewEventLog(watchEvents)
+	following, err := followAll(ctx, kernel, flows, log) // what is there already is older than the waiting
+	if err != nil {
 		return err
 	}
+	defer func() {
+		stop()
+		for range following { // until nobody reads from the kernel any more
+		}
+	}()
 	native, _ := natives.reader.Read(ctx) // without it the connections tell the rest
 	p := doctor.NewProving(wanted, sets, native, time.Now().UnixNano())
 	w := c.ErrOrStderr()
@@ -65,14 +75,12 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 		if sets, err = tables.ReadAll(ctx); err == nil {
 			native, _ = natives.reader.Read(ctx)
 			p.Look(sets, native)
-			if err = kernel.Dump(ctx, flows.Apply); err == nil {
-				p.Take(p.Search(flows, nil))
-			}
+			p.Take(p.Search(flows, log))
 		}
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if err = cmp.Or(err, ended(following)); err != nil {
 			return err
 		}
 		ticks.show(p)
@@ -90,6 +98,39 @@ func watchFirst(c *cobra.Command, tables *iptables.Host, wanted guide.Proof) err
 	}
 }
 
+// followAll follows all connections until ctx is done, beside the caller, and returns once those are known that there are. The
+// channel has an error when the kernel tells no more, and is closed then.
+func followAll(ctx context.Context, kernel *conntrack.Table, flows *flow.Flows, log *flow.EventLog) (<-chan error, error) {
+	listed, end := make(chan struct{}), make(chan error, 1)
+	known := sync.OnceFunc(func() { close(listed) })
+	go func() {
+		defer close(end)
+		end <- kernel.Follow(ctx, func(b *flow.Batch) {
+			flows.Apply(b)
+			log.Append(b)
+			if b.End {
+				known()
+			}
+		})
+	}()
+	select {
+	case <-listed:
+		return end, nil
+	case err := <-end:
+		return nil, err
+	}
+}
+
+// ended is the error with which something has ended; nil while it goes on.
+func ended(end <-chan error) error {
+	select {
+	case err := <-end:
+		return err
+	default:
+		return nil
+	}
+}
+
 // rest waits; false if it was interrupted.
 func rest(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
@@ -104,7 +145,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 
 // verdictKind is how far the packet has come: each verdict is said once.
 func verdictKind(p *doctor.Proving) string {
-	return fmt.Sprint(p.Arrived, p.Translated, p.Passed)
+	return fmt.Sprint(p.Arrived, p.Translated, p.Passed, p.Ended)
 }
 
 // ticker says each station once.
