@@ -107,7 +107,7 @@ func drifted(by string, d BootDrift) []Finding {
 	}
 	chains, order := " %s would come, go or have another policy.", " In %s they would stand in another order."
 	if len(d.Idle) > 0 { // what is saved is perhaps not restored: what a reboot does is not known
-		found.Sentence = fmt.Sprintf("What is saved is not what runs: %s not saved, %s saved and not running.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule"))
+		found.Sentence = fmt.Sprintf("The saved rules differ from the running rules: %s not saved, %s saved and not running.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule"))
 		chains, order = " %s saved in another way, or not saved.", " %s saved in another order."
 	}
 	if d.Orders > 0 {

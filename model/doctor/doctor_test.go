@@ -211,7 +211,7 @@ COMMIT
 		{name: "who restores is disabled", check: "not-restored", severity: SeverityWarning, subject: "the unit", cure: "nattui save --dry-run", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{By: "the unit", Idle: []string{"the service nattui, which restores what is saved, is disabled"}}
 		}},
-		{name: "who restores is disabled, and other rules are saved", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui save", says: "What is saved is not what runs: 1 rule not saved, 1 rule saved and not running.", spoil: func(g *Gateway) {
+		{name: "who restores is disabled, and other rules are saved", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui save", says: "The saved rules differ from the running rules: 1 rule not saved, 1 rule saved and not running.", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{By: "the unit", Gone: []string{"nat -A POSTROUTING -j MASQUERADE"}, Back: []string{"nat -A POSTROUTING -j ACCEPT"}, Idle: []string{"the service nattui, which restores what is saved, is disabled"}}
 		}},
 		{name: "a reload removes rules", check: "lost-at-reload", severity: SeverityNote, subject: "the unit", cure: "nattui save --watch", spoil: func(g *Gateway) {
