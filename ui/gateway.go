@@ -173,7 +173,9 @@ type JournalEntry struct {
 	Summary  string
 	Commands []string
 	Result   string // what became of it, where there is something to say
-	Stands   bool
+	Stands   bool   // it is in force, as far as the journal knows
+	// Undoes is the change that this one undid, UndoneBy the one that undid this one; "" for none.
+	Undoes, UndoneBy string
 	// Outside is set for what another program changed, By then names it.
 	Outside bool
 	// Leashed is set for a change that is also rolled back when the terminal is closed that it was made from.

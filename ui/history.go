@@ -146,6 +146,10 @@ func (s *historyScreen) sayGone() {
 			s.say("a snapshot changed nothing; " + keyGoBack.Help().Key + " goes back to it")
 			return
 		}
+		if e.UndoneBy != "" {
+			s.say("change " + e.ID + " was undone by change " + e.UndoneBy + "; " + keys.Undo.Help().Key + " on that one makes it again")
+			return
+		}
 		s.say("change " + e.ID + " cannot be undone: it is " + e.State)
 	}
 }
@@ -329,6 +333,8 @@ func (e *JournalEntry) stateWord() string {
 		return "outside"
 	case e.waits():
 		return "unconfirmed"
+	case e.UndoneBy != "":
+		return "undone by " + e.UndoneBy
 	}
 	return strings.ReplaceAll(e.State, "-", " ")
 }

@@ -315,6 +315,25 @@ func TestSavingLessAndWatching(t *testing.T) {
 	})
 }
 
+// A change that another has undone is not told as one that is in force, nor undone again.
+func TestUndoneIsNotInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, j := historyStage(t, 80, 24)
+		j.entries = []JournalEntry{
+			{ID: "2", At: clock, By: "root", State: "applied", Summary: "Undo: Delete rule 2", Stands: true, Undoes: "1"},
+			{ID: "1", At: clock, By: "root", State: "applied", Summary: "Delete rule 2", UndoneBy: "2"},
+		}
+		s.press("1", "6")
+		s.sees("undone by 2")
+		s.press("down", "u")
+		s.sees("change 1 was undone by change 2; u on that one makes it again")
+		s.press("enter")
+		s.sees("undone by 2 ")
+		s.press("esc", "1", "u")
+		s.tells("nothing to undo")
+	})
+}
+
 // u where nothing was changed on these screens asks about the last change that was made elsewhere, by its name and with its plan.
 func TestUndoOfAChangeMadeElsewhere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

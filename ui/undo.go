@@ -26,7 +26,7 @@ func (d *desk) undo() tea.Cmd {
 	journal, ctx := d.gw.Journal, d.ctx
 	return func() tea.Msg {
 		entries, err := journal.Entries()
-		i := slices.IndexFunc(entries, func(e JournalEntry) bool { return e.Stands && !e.Outside && e.Snapshot == "" })
+		i := slices.IndexFunc(entries, func(e JournalEntry) bool { return e.Stands && !e.Outside && e.Snapshot == "" && e.Undoes == "" })
 		if err != nil || i < 0 {
 			return undoPlanMsg{err: err}
 		}

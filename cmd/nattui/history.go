@@ -24,10 +24,11 @@ type historyLine struct {
 	Commands []string `json:"commands"`
 	Summary  string   `json:"summary"`
 	// What not every change has.
-	Kind    string `json:"kind,omitempty"`
-	Undoes  string `json:"undoes,omitempty"`
-	Expires string `json:"expires,omitempty"`
-	Result  string `json:"result,omitempty"`
+	Kind     string `json:"kind,omitempty"`
+	Undoes   string `json:"undoes,omitempty"`
+	UndoneBy string `json:"undone_by,omitempty"`
+	Expires  string `json:"expires,omitempty"`
+	Result   string `json:"result,omitempty"`
 	// What only a snapshot has; its id is "", as nobody can undo or confirm it.
 	Snapshot string `json:"snapshot,omitempty"`
 	Path     string `json:"path,omitempty"`
@@ -129,7 +130,7 @@ func (p *historyPoint) line() historyLine {
 	return historyLine{
 		ID: e.ID, At: e.At.Format(time.RFC3339), By: e.By, From: e.From, State: string(e.Outlook()), Deadline: moment(e.Deadline),
 		Commands: append([]string{}, e.Commands()...), Summary: e.Summary(),
-		Kind: string(e.Kind), Undoes: e.Undoes, Expires: moment(e.Expires), Result: e.Result,
+		Kind: string(e.Kind), Undoes: e.Undoes, UndoneBy: e.UndoneBy, Expires: moment(e.Expires), Result: e.Result,
 	}
 }
 
@@ -197,6 +198,8 @@ func outcome(e commit.Entry) string {
 		return ""
 	case e.Unconfirmed() && !e.Deadline.IsZero():
 		words = "unconfirmed until " + e.Deadline.Local().Format("15:04:05")
+	case e.UndoneBy != "":
+		words = "undone by " + e.UndoneBy
 	case e.State == commit.Applied:
 		words = "applied"
 	case e.State == commit.Confirmed:
@@ -208,7 +211,7 @@ func outcome(e commit.Entry) string {
 	case e.State == commit.Unknown:
 		words = "not known"
 	}
-	if !e.Expires.IsZero() {
+	if !e.Expires.IsZero() && e.UndoneBy == "" {
 		words += ", expires " + e.Expires.Local().Format("2006-01-02 15:04:05")
 	}
 	if e.Result != "" {

@@ -155,7 +155,7 @@ func (lookingJournal) Save(context.Context, ui.SaveTerms) error { return errOnly
 func shownEntry(e *commit.Entry) ui.JournalEntry {
 	return ui.JournalEntry{
 		ID: e.ID, At: e.At, By: e.By, From: e.From, State: string(e.Outlook()), Deadline: e.Deadline, Expires: e.Expires,
-		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands(), Outside: e.Kind == commit.KindOutside,
+		Summary: e.Summary(), Commands: e.Commands(), Result: e.Result, Stands: e.Stands() && e.UndoneBy == "", Undoes: e.Undoes, UndoneBy: e.UndoneBy, Outside: e.Kind == commit.KindOutside,
 		Leashed: e.Leashed() && e.FromHere(),
 	}
 }
@@ -196,7 +196,7 @@ func (s *safeChanges) RuleNotes(sets map[rules.Variant]*rules.Ruleset, native *n
 	}
 	for i := range history {
 		e := &history[i]
-		if !e.Stands() || e.Kind == commit.KindOutside || e.Kind == commit.KindUndo {
+		if !e.Stands() || e.UndoneBy != "" || e.Kind == commit.KindOutside || e.Kind == commit.KindUndo {
 			continue
 		}
 		for _, c := range e.Plan.Changes() {

@@ -61,7 +61,7 @@ func newUnparkCommand() *cobra.Command {
 		Long: "unpark restores the rule that was parked last, or by the given change, between its old neighbours and with its old counters. " +
 			"If both neighbours are gone, it gets its old number.",
 		Example: "nattui unpark\nnattui unpark 12",
-	}, func(e commit.Entry) bool { return e.Kind == commit.KindPark && e.Stands() }, parkedID)
+	}, func(e commit.Entry) bool { return e.Kind == commit.KindPark && e.Stands() && e.UndoneBy == "" }, parkedID)
 }
 
 // parkedID is the change that parked a rule which is parked now: the last one

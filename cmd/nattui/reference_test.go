@@ -102,7 +102,7 @@ var historyEntries = []entry{
 	{"state", "pending, applied, confirmed, rolled-back or failed"},
 	{"deadline", "when it will be rolled back unless confirmed, if it is unconfirmed"},
 	{"commands, summary", "what ran, and what it was for"},
-	{"kind, undoes", "what sort of entry it is, if it is no plain change; the number of the change that it undoes"},
+	{"kind, undoes, undone_by", "what sort of entry it is, if it is no plain change; the number of the change that it undoes, and of the one that undid it"},
 	{"expires, result", "when a change for a time ends; how it came to its state, in words"},
 	{"snapshot, path", "of a snapshot, which has no id: its name and its file"},
 }

@@ -21,7 +21,7 @@ func newUndoCommand() *cobra.Command {
 		Long: "undo undoes the latest applied change, or the given one, as a change of its own. It finds the rules by their neighbours, " +
 			"so that later changes are kept. If a change no longer fits, nothing is done, and undo says why.",
 		Example: "nattui undo\nnattui undo 12 --dry-run",
-	}, func(e commit.Entry) bool { return e.Stands() && !e.Unconfirmed() }, func(id string) (string, error) { return id, nil })
+	}, func(e commit.Entry) bool { return e.Stands() && !e.Unconfirmed() && e.UndoneBy == "" }, func(id string) (string, error) { return id, nil })
 }
 
 // undoing completes a command that undoes a change: offered are those that can be, and chosen is the one

@@ -61,6 +61,9 @@ type Entry struct {
 	Gone string
 	// Undoes is the entry that this one rolls back.
 	Undoes string
+	// UndoneBy is the later entry that rolled this one back, as History tells it; "" while it stands, also because that one
+	// was undone in its turn.
+	UndoneBy string
 	// Files are what was written for boot.
 	Files []File
 

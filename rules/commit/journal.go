@@ -285,8 +285,11 @@ func (s *Store) History() (entries []Entry, aside []string, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	undone := j.undone()
 	for _, e := range j.entries {
-		entries = append(entries, *e)
+		told := *e
+		told.UndoneBy = undone[e.ID]
+		entries = append(entries, told)
 	}
 	names, _ := os.ReadDir(s.dir)
 	for _, n := range names {
