@@ -11,7 +11,7 @@ import (
 // let the first through may drop these.
 
 // Flags of TCP segments: of that by which a server accepts a connection, and of those after it (RFC 9293, 3.5).
-const syn, ack = 0x02, 0x10
+const syn, psh, ack = 0x02, 0x08, 0x10
 
 // answerTo is the first packet that comes back from a server.
 func answerTo(client, server netip.AddrPort, protocol rules.Protocol, in string) evaluate.Packet {

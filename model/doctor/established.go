@@ -116,6 +116,40 @@ func laterPasses(x *Examination, f *Forward) (found Finding, ok bool) {
 	return found, false
 }
 
+// dataPasses follows packets with data, to the server and from it, which rules may tell from those of the handshake by their
+// flags; not ok where they do not get through, or are not known to.
+func dataPasses(x *Examination, f *Forward, first *fate) (found Finding, ok bool) {
+	if f.Proto != rules.TCP {
+		return Finding{}, true
+	}
+	_, back, answered := x.answerWay(f)
+	var packets []evaluate.Packet
+	for _, l := range x.goesOn(first, &back) {
+		packets = append(packets, l.way.Packet)
+	}
+	if answered {
+		packets = append(packets, back.Packet)
+	}
+	for i, p := range packets {
+		p.TCPFlags, p.Has = psh|ack, p.Has|evaluate.HasTCPFlags
+		what := "packets with data to " + f.Server.String()
+		if answered && i == len(packets)-1 {
+			what = "packets with data from " + f.Server.String()
+		}
+		way := x.fate(p)
+		switch o, blocked := way.blocked(); {
+		case blocked && !o.DroppedBy.IsZero():
+			return uncertain(Finding{
+				Check: "established-dropped", Severity: SeverityError, Evidence: []string{x.dropperText(o.DroppedBy)},
+				Sentence: fmt.Sprintf("%s drops %s (TCP flag PSH)%s. The handshake gets through, and nothing after it.", dropperName(o.DroppedBy, way.hook(o.DroppedBy)), what, x.setBy(o.DroppedBy)),
+			}, &way), false
+		case !blocked && first.passes() && way.unseen == "" && !way.allowed():
+			return unknown(fmt.Sprintf("Whether %s get through is not known: %s.", what, way.doubt())), false
+		}
+	}
+	return Finding{}, true
+}
+
 // laterPassage is a packet of a forward's client after the first answer, with the rule that lets such through; false where
 // it is not known how a connection begins.
 func (t *trial) laterPassage(f *Forward) (passage, bool) {

@@ -37,6 +37,10 @@ func (x *Examination) letAllThrough(f *Forward, found Finding) Finding {
 	if found.Severity != SeverityOK || found.partly {
 		return found
 	}
+	found = x.fromAnyPort(f, found, func(way *fate) bool { return !way.by(f.Rule) || way.passes() })
+	if found.Severity != SeverityOK {
+		return found
+	}
 	if client, by, ok := keptOut(x, f); ok {
 		found.Sentence = fmt.Sprintf("%s, and not those from %s.", strings.TrimSuffix(found.Sentence, "."), client)
 		found.Evidence = append(found.Evidence, by)
@@ -245,7 +249,11 @@ func (x *Examination) withOthers(f *Forward, found Finding) Finding {
 		}
 		found.Sentence = fmt.Sprintf("%s, for %s.", strings.TrimSuffix(found.Sentence, "."), clients)
 	}
-	if _, several := f.servers(); several || len(f.among) > 0 {
+	found = x.fromAnyPort(f, found, func(way *fate) bool {
+		o := &way.Outcomes[0]
+		return !o.DroppedBy.IsZero() && o.DNATBy.IsZero() || o.DNATBy == f.Rule
+	})
+	if _, several := f.servers(); several || len(f.among) > 0 || found.Severity != SeverityOK {
 		return found
 	}
 	p := f.packet

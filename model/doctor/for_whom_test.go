@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -31,6 +32,7 @@ func TestLetThroughForWhom(t *testing.T) {
 		"a network is kept out":        {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -j DROP"}, SeverityOK, "not those from 128.66.0.1"},
 		"neighbours are kept out":      {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 203.0.113.0/24 -d 192.168.0.3/32 -j REJECT"}, SeverityOK, "not those from 203.0.113."},
 		"a range is kept out":          {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -m iprange --src-range 203.0.113.11-203.0.113.12 -j DROP"}, SeverityOK, "not those from 203.0.113.11"},
+		"some ports are dropped":       {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -p tcp -m tcp --sport 32768:40000 -j DROP"}, SeverityUnknown, "not for 32768, for one"},
 		"others are kept out":          {[]string{dnat + "192.168.0.3:8080"}, []string{"-A FORWARD -s 128.66.0.0/16 -d 192.168.0.9/32 -j DROP"}, SeverityOK, "its answer through."},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,6 +49,23 @@ func TestLetThroughForWhom(t *testing.T) {
 	}
 }
 
+// TestDataPasses holds that a rule which drops what comes after the handshake, by its flags, is seen.
+func TestDataPasses(t *testing.T) {
+	for drop, says := range map[string]string{
+		"-A FORWARD -p tcp -m tcp --dport 8080 --tcp-flags PSH PSH -j DROP":                             "drops packets with data to 192.168.0.2:8080",
+		"-A FORWARD -p tcp -m tcp --sport 8080 --tcp-flags FIN,SYN,RST,PSH,ACK,URG PSH,ACK -j DROP":     "drops packets with data from 192.168.0.2:8080",
+		"-A FORWARD -p tcp -m tcp --dport 8080 --tcp-flags FIN,SYN,RST,PSH,ACK,URG FIN,PSH,URG -j DROP": "",
+	} {
+		filter := "*filter\n:FORWARD ACCEPT [0:0]\n" + drop + "\nCOMMIT\n"
+		g := gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080") + filter})
+		found := follow(examine(g), &Forwards(g)[0])
+		i := slices.IndexFunc(found, func(f Finding) bool { return f.Check == "established-dropped" })
+		if (i >= 0) != (says != "") || i >= 0 && !strings.Contains(found[i].Sentence, says) {
+			t.Errorf("%s: %v", drop, found)
+		}
+	}
+}
+
 // TestTranslatedForWhom holds that a client whose packets the rule does not get is named.
 func TestTranslatedForWhom(t *testing.T) {
 	const dnat = "-A PREROUTING -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2"
@@ -60,6 +79,18 @@ func TestTranslatedForWhom(t *testing.T) {
 		f := Forwards(g)[len(Forwards(g))-1]
 		if found := find(t, follow(examine(g), &f), translated, SeverityOK); !strings.HasSuffix(found.Sentence, says) {
 			t.Errorf("%s: %s", first, found.Sentence)
+		}
+	}
+}
+
+// TestTranslatedFromAnyPort holds that a rule for some source ports alone is not called one that translates.
+func TestTranslatedFromAnyPort(t *testing.T) {
+	for ports, want := range map[string]Severity{
+		"--sport 1024:30000 --dport 80": SeverityUnknown, "--sport 50000 --dport 80": SeverityUnknown, "--sport 1024:65535 --dport 80": SeverityOK, "--dport 80": SeverityOK,
+	} {
+		g := gatewayOf(t, map[rules.Variant]string{nft4: natTable("-A PREROUTING -i wan0 -p tcp -m tcp " + ports + " -j DNAT --to-destination 192.168.0.2")})
+		if said := find(t, follow(examine(g), &Forwards(g)[0]), translated, want).Sentence; strings.Contains(said, "source port") != (want == SeverityUnknown) {
+			t.Errorf("%s: %s", ports, said)
 		}
 	}
 }

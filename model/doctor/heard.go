@@ -115,6 +115,9 @@ func heard(x *Examination, f *Forward, seen *tally) Finding {
 	default:
 		found.Check = "server-silent"
 		found.Sentence = fmt.Sprintf("%s does not answer even this host%s: it is off, or its own firewall drops what comes.", f.Server, p.tested())
+		if afar := x.ownAfar(f); afar.IsValid() {
+			found.Sentence = fmt.Sprintf("%s does not answer this host%s, which it sees as %s, an address of another network: perhaps it has no way back to it. Else it is off, or its own firewall drops what comes.", f.Server, p.tested(), afar)
+		}
 	}
 	return found
 }

@@ -47,6 +47,12 @@ func fromInside(x *Examination, f *Forward) Finding {
 		return Finding{} // of answers by a bridge checkBridges tells
 	}
 	seen := x.stats.tallyOf(f)
+	if found := insideDropped(x, f, &way, link, client); found.Check != "" {
+		if seen.hairpin == 0 && seen.inside == 0 {
+			found.Severity = SeverityNote
+		}
+		return found
+	}
 	if seen.hairpin > 0 || seen.inside > 0 {
 		return hairpinMissing(x, f, seen)
 	}
@@ -59,6 +65,21 @@ func fromInside(x *Examination, f *Forward) Finding {
 		found.Sentence = fmt.Sprintf("%s cannot be reached from the server's own LAN: the rule does not match what arrives by %s.", f.Asked, link)
 	}
 	return found
+}
+
+// insideDropped tells that a rule or policy drops what a client on the server's own network sends, after the translation: whether
+// another translation is missing then shows only once it is let through.
+func insideDropped(x *Examination, f *Forward, way *fate, link string, client netip.Addr) Finding {
+	o, blocked := way.blocked()
+	if !blocked || !o.DNAT || o.DroppedBy.IsZero() || len(way.Outcomes) > 1 {
+		return Finding{}
+	}
+	named := *f
+	named.packet, named.Link, named.via.in = inside(f, link, client), link, rules.Iface{Name: link}
+	found := dropped(x, "forward-dropped", &named, way, o, "after the translation")
+	found.Sentence = fmt.Sprintf("%s cannot be reached from the server's own LAN: %s drops what comes by %s after the translation.", f.Asked, dropperName(o.DroppedBy, way.hook(o.DroppedBy)), link)
+	found.Evidence = []string{x.dropperText(o.DroppedBy), fmt.Sprintf("from %s by %s: translated, and dropped", client, link)}
+	return uncertain(found, way)
 }
 
 // inside is a packet of a client on the server's network.

@@ -303,6 +303,17 @@ var troubles = []trouble{
 	{name: "a native table takes it from connection tracking", check: "untracked", spoil: func(w *ward) {
 		w.nft("table ip early { chain pre { type filter hook prerouting priority -300; tcp dport 80 notrack; } }")
 	}, from: nil},
+	{name: "the server sees an address of another network", check: "return-path", spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-d", "192.168.0.2", "-p", "tcp", "--dport", "8080", "-j", "SNAT", "--to-source", "203.0.113.1")
+		w.run(w.Server2, "ip", "route", "del", "default")
+	}, from: client, to: web, peer: "192.168.0.1"},
+	{name: "hairpin that FORWARD drops", check: "forward-dropped", note: true, spoil: func(w *ward) {
+		w.iptables("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "192.168.0.0/24", "-d", "192.168.0.2", "-p", "tcp", "--dport", "8080", "-j", "MASQUERADE")
+		w.iptables("iptables", "-A", "FORWARD", "-m", "conntrack", "--ctstate", "RELATED,ESTABLISHED", "-j", "ACCEPT")
+		w.iptables("iptables", "-A", "FORWARD", "-i", "wan0", "-o", "lan0", "-j", "ACCEPT")
+		w.iptables("iptables", "-A", "FORWARD", "-i", "lan0", "-o", "wan0", "-j", "ACCEPT")
+		w.iptables("iptables", "-P", "FORWARD", "DROP")
+	}, from: server3, to: web, peer: "192.168.0.1"},
 }
 
 // world is the client, speaking with its address beyond the default route.

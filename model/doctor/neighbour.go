@@ -63,6 +63,9 @@ func silentNeighbour(x *Examination, f *Forward, n *facts.Neighbour, hop netip.A
 	if _, blocked := way.blocked(); blocked {
 		return unknown(fmt.Sprintf("Whether %s is there is not known: no machine on %s answered when it was last asked for, and packets for it do not get so far now that it is asked for again.", hop, n.Link), evidence)
 	}
+	if filters := checkARPFilters(x); hop.Is4() && len(filters) > 0 {
+		return unknown(fmt.Sprintf("Whether %s is there is not known: no machine on %s answered when it was last asked for, and %s drops ARP packets here, perhaps the answer.", hop, n.Link, filters[0].Subject), append([]string{evidence}, filters[0].Evidence...)...)
+	}
 	return Finding{
 		Check: "server-silent", Severity: SeverityWarning, Subject: ruleName(f.Rule), Evidence: []string{evidence, f.ruleCount()},
 		Sentence: fmt.Sprintf("No machine on %s answered for %s when it was last asked for: it is off, has another address, or is not on that network.", n.Link, hop),

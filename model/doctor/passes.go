@@ -48,6 +48,9 @@ func stepLetThrough(x *Examination, f *Forward) Finding {
 	if found, ok := laterPasses(x, f); !ok {
 		return found
 	}
+	if found, ok := dataPasses(x, f, &way); !ok {
+		return found
+	}
 	if !way.passes() {
 		found := unknown(fmt.Sprintf("Whether %s lets the packet to %s through is not known: %s.", hook, f.Server, way.doubt()), x.answered(f)...)
 		return x.likely(found, &way, "the packet to "+f.Server.String(), x.failing(f))

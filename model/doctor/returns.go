@@ -21,6 +21,7 @@ func stepReturns(x *Examination, f *Forward) Finding {
 	way := x.fate(f.packet)
 	foreign, isForeign := x.foreignMask(&way)
 	masked := !isForeign && slices.ContainsFunc(way.Outcomes, func(o evaluate.Outcome) bool { return o.SNAT })
+	afar := x.maskedAfar(&way, f.Server.Addr())
 	seen := x.stats.tallyOf(f)
 	switch bridge := x.linkTo(f.Server.Addr()); {
 	case seen.hairpin == 0 || !x.unmaskedNow(&seen):
@@ -45,12 +46,28 @@ func stepReturns(x *Examination, f *Forward) Finding {
 		return noAnswer(x, f, seen, masked)
 	case try.answeredBy(f):
 		return Finding{Sentence: fmt.Sprintf("The answer of %s came back to %s at %s.", f.Server, try.From, try.At.Format(time.TimeOnly)), Evidence: []string{try.Said}}
-	case masked && way.passes():
+	case masked && way.passes() && !afar.IsValid():
 		return Finding{Sentence: fmt.Sprintf("%s sees this host as the client, so it answers to it.", f.Server.Addr())}
 	case heard:
 		return Finding{Sentence: fmt.Sprintf("The answers of %s have come back through this host.", f.Server.Addr()), Evidence: []string{seen.String()}}
+	case afar.IsValid():
+		return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it sees %s as the client, which is on another network than it: it needs a way back to that address.", f.Server, afar))
 	}
 	return unknown(fmt.Sprintf("Whether the answers of %s come back is not known: it has to send them to this host, which is so if it is that machine's default gateway.", f.Server.Addr()))
+}
+
+// maskedAfar is the address that a server sees as the client where a rule gives packets one that is not on the server's own
+// network, so that it needs a route to answer; zero where it is, or where none is given.
+func (x *Examination) maskedAfar(way *fate, server netip.Addr) netip.Addr {
+	for i := range way.Outcomes {
+		o := &way.Outcomes[i]
+		if o.SNAT && o.Src.Addr.IsValid() && x.Addresses != nil && !slices.ContainsFunc(x.AddressesOn(o.Out), func(a facts.Address) bool {
+			return a.Prefix.Contains(o.Src.Addr) && a.Prefix.Contains(server)
+		}) {
+			return o.Src.Addr
+		}
+	}
+	return netip.Addr{}
 }
 
 // foreignMask tells of a rule that has a server see as the client an address which is none of this host's: the server answers
@@ -77,6 +94,40 @@ func (x *Examination) foreignMask(way *fate) (found Finding, ok bool) {
 		found = unknown(found.Sentence, found.Evidence...)
 	}
 	return found, true
+}
+
+// ownAfar is maskedAfar of what this host itself sends to a server, as a test of it does.
+func (x *Examination) ownAfar(f *Forward) netip.Addr {
+	p := f.packet
+	route, certain := x.Lookup(evaluate.RouteQuery{Dst: f.Server.Addr()})
+	own, ok := x.ownAddr(route.Out, f.Server.Addr())
+	if !certain || !ok {
+		return netip.Addr{}
+	}
+	p.In, p.Local, p.Src, p.Dst, p.DstPort = "", true, own, f.Server.Addr(), f.Server.Port()
+	way := x.fate(p)
+	return x.maskedAfar(&way, f.Server.Addr())
+}
+
+// maskNear is the plan that has a server see, in the place of an address of another network, this host's on its own; none where
+// the rule that gives it is for others too.
+func (x *Examination) maskNear(way *fate, server netip.Addr) rules.Plan {
+	o := &way.Outcomes[0]
+	rule, ok := x.saidRule(o.SNATBy)
+	if !ok || len(way.Outcomes) > 1 || o.SNATBy.Backend == rules.Native || rule.Target.Kind != rules.SNAT {
+		return rules.Plan{}
+	}
+	to, one := rule.Dest.Host()
+	own, has := x.ownAddr(o.Out, server)
+	if !one || to != server || !has || rule.Dest.Not {
+		return rules.Plan{}
+	}
+	changed := *rule
+	changed.Target.To.Addrs = rules.Addrs{Lo: own, Hi: own}
+	return rules.Plan{
+		Title: fmt.Sprintf("Let %s see %s as the client", server, own),
+		Steps: []rules.Step{x.replace(o.SNATBy, *rule, changed, "it answers an address of its own network without any route")},
+	}
 }
 
 // unmaskedNow tells that who has asked a neighbour in vain would be seen there with its own address again.
@@ -116,7 +167,12 @@ func noAnswer(x *Examination, f *Forward, seen tally, masked bool) Finding {
 	}
 	probe, _ := x.probe(f.Server, &seen)
 	connected := probe.Connected
+	way := x.fate(f.packet)
+	afar := x.maskedAfar(&way, f.Server.Addr())
 	switch {
+	case masked && afar.IsValid() && !connected:
+		found.Sentence = fmt.Sprintf("%s sees %s as the client, and no answer comes. That address is on another network than the server: perhaps it has no way back to it, or another. Else it is off, nothing listens, its own firewall drops or refuses what comes, or the packets do not get to it.", f.Server, afar)
+		found.Cure = x.maskNear(&way, f.Server.Addr())
 	case masked && connected:
 		found.Check, found.Severity = "server-silent", min(found.Severity, SeverityWarning)
 		found.Sentence = fmt.Sprintf("%s has not answered connections that it saw as this host's own; it answers one now%s.", f.Server, probe.tested())

@@ -97,6 +97,9 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 		return Forward{}, found, nil
 	}
 	proto, all, ok := x.parseAsked(text)
+	if err := portless(text); !ok && err != nil {
+		return Forward{}, nil, err
+	}
 	if !ok || passing && asksElsewhere(x, all) {
 		return f, nil, err
 	}
@@ -128,6 +131,20 @@ func Seek(g *Gateway, text string) (Forward, []Finding, error) {
 		found = append(found, ExamineForward(g, f)...)
 	}
 	return Forward{}, found, nil
+}
+
+// portless refuses what is asked for by a protocol without ports: a rule may well translate it, and is not followed with it.
+func portless(text string) error {
+	words := strings.Fields(text)
+	if len(words) != 2 {
+		return nil
+	}
+	p, ok := rules.ParseProtocol(words[0])
+	to, err := netip.ParseAddr(words[1])
+	if !ok || p.HasPorts() || err != nil {
+		return nil
+	}
+	return fmt.Errorf("%s has no ports, and the doctor follows what is asked for at one; what becomes of a packet of it says  nattui whatif %s CLIENT %s", words[0], words[0], to)
 }
 
 // asksElsewhere tells that no address is this host's.

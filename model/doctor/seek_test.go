@@ -84,6 +84,9 @@ COMMIT
 			}
 		})
 	}
+	if _, _, err := Seek(gatewayOf(t, map[rules.Variant]string{nft4: local}), "icmp 203.0.113.1"); err == nil || !strings.Contains(err.Error(), "icmp has no ports") {
+		t.Errorf("of a protocol without ports it says %v", err)
+	}
 	if _, _, err := Seek(gatewayOf(t, map[rules.Variant]string{nft4: local}), "the web server"); err == nil {
 		t.Error("it found something in words that name nothing")
 	}

@@ -38,6 +38,19 @@ func TestFamiliesOf(t *testing.T) {
 	}
 }
 
+// TestTranslatedFamily: a rule of an inet table that translates to addresses of one family says so of its packets.
+func TestTranslatedFamily(t *testing.T) {
+	table := &Table{Family: INet, Name: "gw"}
+	published := &Set{Table: table, Name: "published", KeyLen: 1}
+	table.Sets = []*Set{published}
+	c := &Chain{Table: table, Name: "pre", Hook: "prerouting", Type: "nat"}
+	r := &Rule{Exprs: Exprs{Meta{Key: "l4proto", Reg: 1}, Lookup{Set: "published", Key: 1, Into: 1, Map: true}, NAT{Family: IPv4, AddrMin: 1}}}
+	read := r.Read(c, nil)
+	if said := read.Sentence("pre"); read.Family != IPv4 || said != "Everything of IPv4 goes to what the map published says for its protocol." {
+		t.Errorf("%v: %s", read.Family, said)
+	}
+}
+
 // TestAddressBeforeTranslation: where the table tells the family, an address of a connection is one, whether or not the rule names
 // its family.
 func TestAddressBeforeTranslation(t *testing.T) {

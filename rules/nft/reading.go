@@ -10,9 +10,10 @@ type Reading struct {
 	Does []Deed
 	// Unknown names the expressions that are not understood.
 	Unknown []string
-	// Family is IPv4 or IPv6 where only packets of that family can match; else 0.
+	// Family is IPv4 or IPv6 where only packets of that family can match, or get a translation; else 0.
 	Family Family
 
+	untold  bool // the family is that of the translation's address alone
 	chain   *Chain
 	clauses []clause
 }
@@ -85,8 +86,20 @@ func (r *Rule) Read(c *Chain, links Links) Reading {
 		x.take(e)
 	}
 	x.flush()
-	x.out.Family = map[string]Family{"ip": IPv4, "ip6": IPv6}[x.network]
+	if x.out.Family = map[string]Family{"ip": IPv4, "ip6": IPv6}[x.network]; x.out.Family == 0 {
+		x.out.translatedFamily(r)
+	}
 	return x.out
+}
+
+// translatedFamily notes the family of the address that a rule translates to: packets of the other one it leaves as they are
+// (nft_nat_inet_eval in nft_nat.c).
+func (r *Reading) translatedFamily(of *Rule) {
+	for _, e := range of.Exprs {
+		if n, ok := e.(NAT); ok && (n.Family == IPv4 || n.Family == IPv6) {
+			r.Family, r.untold = n.Family, true
+		}
+	}
 }
 
 // Text is the rule as nft list prints it, without its comment.

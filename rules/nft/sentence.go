@@ -31,6 +31,9 @@ func (e ends) subject(r Reading) string {
 			family = map[string]string{"ipv4": "IPv4", "ipv6": "IPv6"}[a.Values]
 		}
 	}
+	if family == "" && r.untold && slices.ContainsFunc(r.Does, func(d Deed) bool { return d.Map != nil }) {
+		family = map[Family]string{IPv4: "IPv4", IPv6: "IPv6"}[r.Family] // else the address says it
+	}
 	names, not := strings.CutPrefix(e.protocol, "!")
 	if names == "" {
 		if family != "" {
@@ -386,9 +389,29 @@ func (d Deed) mapWords() string {
 		return "one of " + list(places, "or") + ", chosen " + d.Chance
 	}
 	if d.Map.Flags&SetAnonymous != 0 {
-		return "the rule's map says for its " + d.Key
+		return "the rule's map says for its " + keyWords(d.Key)
 	}
-	return "the map " + d.Map.Name + " says for its " + d.Key
+	return "the map " + d.Map.Name + " says for its " + keyWords(d.Key)
+}
+
+// partWords are what maps are mostly asked for, in words.
+var partWords = map[string]string{
+	"meta l4proto": "protocol", "th dport": "port", "th sport": "source port", "tcp dport": "TCP port", "udp dport": "UDP port",
+	"ip daddr": "destination address", "ip6 daddr": "destination address", "ip saddr": "source address", "ip6 saddr": "source address",
+	"iifname": "incoming interface", "oifname": "outgoing interface", "iif": "incoming interface", "oif": "outgoing interface", "meta mark": "mark", "ct mark": "connection's mark",
+}
+
+// keyWords say for what a map is asked, in nft's words where there are no better ones.
+func keyWords(key string) string {
+	var parts []string
+	for _, part := range strings.Split(key, " . ") {
+		words, ok := partWords[part]
+		if !ok {
+			return key
+		}
+		parts = append(parts, words)
+	}
+	return list(parts, "and")
 }
 
 // placeWords say an address and port in words.

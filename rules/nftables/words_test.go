@@ -44,11 +44,11 @@ func TestWords(t *testing.T) {
 			"ip", `tcp dport 80 redirect to :8888`, "", "tcp :80", "this host :8888", "REDIRECT", "TCP to port 80 goes to this host, port 8888.",
 		},
 		{
-			"ip", `dnat to tcp dport map { 80 : 10.0.0.2, 443 : 10.0.0.3 }`, "", "tcp", "by tcp dport", "DNAT", "TCP goes to what the rule's map says for its tcp dport.",
+			"ip", `dnat to tcp dport map { 80 : 10.0.0.2, 443 : 10.0.0.3 }`, "", "tcp", "by tcp dport", "DNAT", "TCP goes to what the rule's map says for its TCP port.",
 		},
 		{
 			"ip", `dnat to ip daddr . tcp dport map @forwards`, "dnat ip to ip daddr . tcp dport map @forwards", "tcp", "@forwards by ip daddr . tcp dport", "DNAT",
-			"TCP goes to what the map forwards says for its ip daddr . tcp dport.",
+			"TCP goes to what the map forwards says for its destination address and TCP port.",
 		},
 		{
 			"ip", `ip protocol tcp dnat to numgen inc mod 2 map { 0 : 10.0.0.2, 1 : 10.0.0.3 }:8443`, "", "tcp", "10.0.0.2:8443 or 10.0.0.3:8443", "DNAT",
@@ -66,7 +66,7 @@ func TestWords(t *testing.T) {
 			"inet", `fib daddr type local tcp dport 22 counter log prefix "ssh " drop`, `fib daddr type local tcp dport 22 counter packets 0 bytes 0 log prefix "ssh " drop`,
 			"tcp :22 dst local", "dropped", "DROP", "TCP to an address of this host port 22 is logged and dropped.",
 		},
-		{"inet", `iifname vmap { "lan0" : jump inside, "wan0" : drop }`, "", "everything", "by iifname", "vmap", "Everything goes where the rule's map says for its iifname."},
+		{"inet", `iifname vmap { "lan0" : jump inside, "wan0" : drop }`, "", "everything", "by iifname", "vmap", "Everything goes where the rule's map says for its incoming interface."},
 		{
 			"inet", `meta mark & 0xff == 0x12 reject with icmpx admin-prohibited`, "meta mark & 0x000000ff == 0x00000012 reject with icmpx admin-prohibited",
 			"mark & 0x000000ff == 0x00000012", "rejected with icmpx admin-prohibited", "REJECT", "Everything if meta mark & 0x000000ff == 0x00000012 is rejected with icmpx admin-prohibited.",
