@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -106,7 +107,8 @@ func (a *App) tooSmall() string {
 // header says which gateway this is and how it is.
 func (a *App) header() string {
 	var parts []string
-	faint, plain := a.look.Faint, a.look.Text
+	right := a.liveness()
+	room := a.width - 2 - text.Width(right) - 2
 	if a.inLab() {
 		parts = append(parts, a.labTitle())
 	}
@@ -114,17 +116,19 @@ func (a *App) header() string {
 		if !a.inLab() { // there it is always the same
 			parts = append(parts, a.look.Strong.Render(text.Safe(a.facts.Hostname)))
 		}
-		if name, addr := a.wan(); name != "" {
-			parts = append(parts, faint.Render(text.Safe(name)+" ")+plain.Render(addr))
+		forwarding, before := a.forwarding(), slices.Clone(parts)
+		if a.setting() == facts.SettingOff {
+			before = append(before, forwarding)
 		}
-		if f := a.forwarding(); f != "" {
-			parts = append(parts, f)
+		if wan := a.wanIn(room - text.Width(strings.Join(before, "  ")) - 2); wan != "" {
+			parts = append(parts, wan)
+		}
+		if forwarding != "" {
+			parts = append(parts, forwarding)
 		}
 	} else if !a.inLab() {
 		parts = append(parts, a.look.Strong.Render("nattui"))
 	}
-	right := a.liveness()
-	room := a.width - 2 - text.Width(right) - 2
 	if a.gw.Flows != nil {
 		before := text.Width(strings.Join(parts, "  ")) + 2
 		parts = append(parts, a.flowCount(room-before))
@@ -141,6 +145,23 @@ func (a *App) header() string {
 		left += sep + p
 	}
 	return a.ends(left, right)
+}
+
+// wanIn names the interface to the Internet and its address in a width; where that is too little the name gives way, and of
+// IPv6 the middle of the address.
+func (a *App) wanIn(width int) string {
+	name, addr := a.wan()
+	if name == "" {
+		return ""
+	}
+	const leastCut = 16 // of an address of IPv6; one of IPv4 is short, and says nothing when cut
+	switch name = text.Safe(name) + " "; {
+	case text.Width(name+addr) <= width:
+		return a.look.Faint.Render(name) + a.look.Text.Render(addr)
+	case text.Width(addr) <= width, strings.Contains(addr, ":") && width >= leastCut:
+		return a.look.Text.Render(text.Ends(addr, width))
+	}
+	return ""
 }
 
 // flowCount is how many connections there are, in the most words that fit; the limit says more than a whole word.
@@ -288,13 +309,17 @@ func (d *desk) labelled(list []key.Binding) []key.Binding {
 	return list
 }
 
+// setting is whether this host forwards packets of the family that is looked at.
+func (a *App) setting() facts.Setting {
+	if a.variant.Family == rules.IPv6 {
+		return a.facts.Settings.Forwarding6
+	}
+	return a.facts.Settings.Forwarding4
+}
+
 // forwarding says whether anything passes the gateway at all.
 func (a *App) forwarding() string {
-	setting := a.facts.Settings.Forwarding4
-	if a.variant.Family == rules.IPv6 {
-		setting = a.facts.Settings.Forwarding6
-	}
-	switch setting {
+	switch a.setting() {
 	case facts.SettingOn:
 		return a.look.Faint.Render("forwarding ") + a.look.Good.Render("on")
 	case facts.SettingOff:

@@ -239,6 +239,8 @@ type Unsaved struct {
 	Unwatched int
 	// Idle says why what is saved is not restored when the host starts, as far as is known, a sentence each.
 	Idle []string
+	// Others are files that restore rules by themselves then, whichever those are, a sentence each.
+	Others []string
 	// Writes are what a save would write now: files, with what is in them where that is short.
 	Writes []string
 }
@@ -248,7 +250,7 @@ func (d Unsaved) words() string {
 	if d.None() {
 		return "saved, but " + d.Idle[0]
 	}
-	if len(d.Idle) > 0 {
+	if len(d.Idle)+len(d.Others) > 0 {
 		n, what := d.Rules, "rule"
 		if n == 0 {
 			n, what = d.Chains, "chain"

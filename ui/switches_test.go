@@ -48,6 +48,7 @@ func TestSwitchesSayTheirNames(t *testing.T) {
 
 // The header says where forwarding is switched on.
 func TestHeaderLeadsToSwitches(t *testing.T) {
+	switchStage(t, 40, 12).sees("forwarding off") // whatever has no room then
 	s := switchStage(t, 80, 24)
 	s.sees("forwarding off w")
 	s.press("w")

@@ -79,7 +79,7 @@ func bootDrift(tables *iptables.Host, sets map[rules.Variant]*rules.Ruleset) *do
 		}
 		return lines
 	}
-	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Chains: d.Chains(), Removed: len(commit.RulesOf(d.Removed)), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched, Elsewhere: d.Elsewhere, Idle: d.Idle}
+	return &doctor.BootDrift{Gone: lines(d.Running), Back: lines(d.Saved), Chains: d.Chains(), Removed: len(commit.RulesOf(d.Removed)), Orders: len(d.Order), Nothing: d.Nothing, By: d.Method, Unwatched: d.Unwatched, Elsewhere: d.Elsewhere, Idle: d.Idle, Others: d.Others}
 }
 
 // bootSettings reads the settings that files set at boot, in the order in which

@@ -254,7 +254,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 		return ui.Unsaved{}, err
 	}
 	lost := len(commit.RulesOf(d.Running))
-	shown := ui.Unsaved{Rules: lost + len(commit.RulesOf(d.Saved)), Lost: lost, Chains: len(d.Chains()) + len(d.Order), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Writes: fileWords(d.Files)}
+	shown := ui.Unsaved{Rules: lost + len(commit.RulesOf(d.Saved)), Lost: lost, Chains: len(d.Chains()) + len(d.Order), Fewer: d.Fewer, Unwatched: d.Unwatched, Idle: d.Idle, Others: d.Others, Writes: fileWords(d.Files)}
 	if commit.Restores(d.Method) {
 		shown.By = d.Method
 	}
@@ -270,7 +270,7 @@ func (s *safeChanges) Drift(ctx context.Context) (ui.Unsaved, error) {
 	if more := len(d.Running) + len(d.Saved) - len(shown.Lines); more > 0 && len(shown.Lines) == driftLines {
 		shown.Lines = append(shown.Lines, fmt.Sprintf("and %d more", more))
 	}
-	shown.Lines = append(append(shown.Lines, d.Idle...), d.Notes...)
+	shown.Lines = slices.Concat(shown.Lines, d.Idle, d.Others, d.Notes)
 	return shown, nil
 }
 

@@ -181,8 +181,11 @@ func tellSaving(w io.Writer, s commit.Saving, d commit.Drift) {
 			say(w, "to be replaced: "+f.Path)
 		}
 	}
+	for _, other := range d.Others {
+		say(w, text.Safe(other))
+	}
 	if d.Nothing {
-		say(w, "nothing is saved for reboot so far")
+		say(w, map[bool]string{true: "nothing is saved for reboot so far", false: "nattui has saved nothing for reboot so far"}[len(d.Others) == 0])
 	}
 }
 

@@ -24,10 +24,15 @@ func checkBoot(x *Examination) (list []Finding) {
 		if len(evidence) == 0 {
 			lost, evidence = "the policy or the whole of "+rules.Plural(len(x.Drift.Chains), "chain"), x.Drift.Chains
 		}
-		list = append(list, Finding{
+		found := Finding{
 			Check: "not-saved", Severity: SeverityNote, Subject: x.Drift.By, Evidence: evidence[:min(3, len(evidence))],
 			Sentence: fmt.Sprintf("Nothing is saved for reboot: %s would be lost.", lost), Commands: [][]string{{"nattui", "save"}},
-		})
+		}
+		if len(x.Drift.Others) > 0 {
+			found.Severity, found.Evidence = SeverityUnknown, x.Drift.Others
+			found.Sentence = fmt.Sprintf("Whether %s would be lost at a reboot is not known: nattui has saved none, and another file restores rules.", lost)
+		}
+		list = append(list, found)
 	case !x.Drift.Nothing:
 		list = append(list, drifted(x.Drift.By, *x.Drift)...)
 	}
@@ -106,7 +111,8 @@ func drifted(by string, d BootDrift) []Finding {
 		Sentence: fmt.Sprintf("At reboot the rules would change: %s would be lost, %s would come back.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule")),
 	}
 	chains, order := " %s would come, go or have another policy.", " In %s they would stand in another order."
-	if len(d.Idle) > 0 { // what is saved is perhaps not restored: what a reboot does is not known
+	found.Evidence = append(found.Evidence, d.Others...)
+	if len(d.Idle)+len(d.Others) > 0 { // what is saved is perhaps not restored: what a reboot does is not known
 		found.Sentence = fmt.Sprintf("The saved rules differ from the running rules: %s not saved, %s saved and not running.", rules.Plural(len(lost), "rule"), rules.Plural(len(back), "rule"))
 		chains, order = " %s saved in another way, or not saved.", " %s saved in another order."
 	}

@@ -77,6 +77,8 @@ type BootDrift struct {
 	Elsewhere []string
 	// Idle says why what is kept, or a part of it, is not restored when the host starts, as far as is known, a sentence each.
 	Idle []string
+	// Others are files that restore rules by themselves when the host starts, whichever those are, a sentence each.
+	Others []string
 }
 
 // BootSetting is a setting as a file has it.

@@ -31,6 +31,8 @@ type Drift struct {
 	Elsewhere []string
 	// Idle says why what is saved, or a part of it, is not restored when the host starts as far as is known, a sentence each.
 	Idle []string
+	// Others are files that restore rules by themselves when the host starts, whichever those are, a sentence each.
+	Others []string
 	// Files are what a save would write now.
 	Files []File
 }
@@ -117,6 +119,7 @@ func (c *Committer) Drift(o SaveOptions) (Drift, error) {
 		}
 	}
 	d.compareNative(&plan)
+	d.Others = hostFiles(c.root).restoring()
 	d.Idle = slices.Concat(c.idle(where, d.Nothing, o.Standby), plan.Needs, d.Idle)
 	for _, u := range plan.Unreadable { // they stay so however often it is saved
 		d.Running = append(d.Running, Drifted{u.Variant, u.Table, u.Rule.Chain, u.Rule.String()})

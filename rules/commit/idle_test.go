@@ -80,6 +80,23 @@ func TestDisabledKeeper(t *testing.T) {
 	})
 }
 
+// TestOthersRestore: a file that people write themselves, and that has rules restored at boot, is named.
+func TestOthersRestore(t *testing.T) {
+	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {
+		set := &rules.Ruleset{Family: b.at.Family, Backend: b.at.Backend}
+		for text, want := range map[string]int{"# iptables-restore < /etc/old\nexit 0\n": 0, "iptables-restore < /etc/iptables.up.rules\n": 1} {
+			path := filepath.Join(b.root, "/etc/rc.local")
+			if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte("#!/bin/sh\n"+text), 0o755)); err != nil {
+				b.Fatal(err)
+			}
+			d, err := b.c.Drift(commit.SaveOptions{Standby: b.at.Backend, Sets: map[rules.Variant]*rules.Ruleset{b.at: set}})
+			if err != nil || len(d.Others) != want || want == 1 && !strings.HasPrefix(d.Others[0], "/etc/rc.local runs iptables-restore") {
+				b.Errorf("%q: %q, %v", text, d.Others, err)
+			}
+		}
+	})
+}
+
 // TestSetsThatNobodyRestores: a rule that asks an ipset is lost at boot unless the set is there before.
 func TestSetsThatNobodyRestores(t *testing.T) {
 	onHost(t, []string{"/usr/lib/systemd/systemd"}, func(b *booting) {

@@ -51,12 +51,14 @@ var startScripts = []string{
 	"/etc/s6/sv/*/run", "/etc/s6/sv/*/up", "/etc/dinit.d/*", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/crontabs/root", "/var/spool/cron/root", "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/network/if-*.d/*",
 }
 
+// mostScript is how long such a file is at most that is looked into, in bytes.
+const mostScript = 1 << 20
+
 // starting tells that a file by which programs are started with the host names a script.
 func (h hostFiles) starting(script string) bool {
-	const most = 1 << 20
 	for _, pattern := range startScripts {
 		for _, path := range h.glob(pattern) {
-			if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > most {
+			if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > mostScript {
 				continue
 			}
 			if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(script)) {
@@ -66,6 +68,37 @@ func (h hostFiles) starting(script string) bool {
 	}
 	return false
 }
+
+// byHand are those of startScripts that people write themselves.
+var byHand = []string{
+	"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/network/if-*.d/*", "/etc/crontab", "/etc/cron.d/*",
+	"/var/spool/cron/crontabs/root", "/var/spool/cron/root",
+}
+
+// restoring says which of the files that people write themselves has rules restored as the host starts, a sentence each; what
+// comes of it is not looked at.
+func (h hostFiles) restoring() (list []string) {
+	for _, pattern := range byHand {
+		for _, path := range h.glob(pattern) {
+			if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > mostScript {
+				continue
+			}
+			text, _ := os.ReadFile(path)
+			for line := range strings.Lines(string(text)) {
+				line, _, _ = strings.Cut(line, "#")
+				i := slices.IndexFunc(restorers, func(command string) bool { return strings.Contains(line, command) })
+				if i >= 0 {
+					list = append(list, fmt.Sprintf("%s runs %s when the host starts: which rules it restores is not looked at", strings.TrimPrefix(path, strings.TrimSuffix(string(h), "/")), restorers[i]))
+					break
+				}
+			}
+		}
+	}
+	return list
+}
+
+// restorers are commands that load many rules at once.
+var restorers = []string{"ip6tables-restore", "iptables-restore", "iptables-legacy-restore", "iptables-nft-restore", "nft -f", "nft --file"}
 
 // systemd and openrc report which of them starts the host.
 func (h hostFiles) systemd() bool {
