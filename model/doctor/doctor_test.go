@@ -206,7 +206,7 @@ COMMIT
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Gone: []string{"nat -A POSTROUTING -j ACCEPT"}, Nothing: true, By: "the unit nattui.service"}
 		}},
 		{name: "nothing is saved beside a script of one's own", check: "not-saved", severity: SeverityUnknown, subject: "the unit", cure: "nattui save", says: "is not known: nattui has saved none", spoil: func(g *Gateway) {
-			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Gone: []string{"nat -A POSTROUTING -j ACCEPT"}, Nothing: true, By: "the unit nattui.service", Others: []string{"/etc/rc.local runs iptables-restore when the host starts: which rules it restores is not looked at"}}
+			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Gone: []string{"nat -A POSTROUTING -j ACCEPT"}, Nothing: true, By: "the unit nattui.service", Others: []string{"/etc/rc.local runs iptables-restore at boot: which rules it restores is not looked at"}}
 		}},
 		{name: "a policy is not saved", check: "boot-drift", severity: SeverityWarning, subject: "the unit", cure: "nattui save", spoil: func(g *Gateway) {
 			g.Saved, g.Drift = []SavedRules{}, &BootDrift{Chains: []string{"filter FORWARD"}, By: "the unit nattui.service"}

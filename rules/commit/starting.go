@@ -88,7 +88,7 @@ func (h hostFiles) restoring() (list []string) {
 				line, _, _ = strings.Cut(line, "#")
 				i := slices.IndexFunc(restorers, func(command string) bool { return strings.Contains(line, command) })
 				if i >= 0 {
-					list = append(list, fmt.Sprintf("%s runs %s when the host starts: which rules it restores is not looked at", strings.TrimPrefix(path, strings.TrimSuffix(string(h), "/")), restorers[i]))
+					list = append(list, fmt.Sprintf("%s runs %s at boot: which rules it restores is not looked at", strings.TrimPrefix(path, strings.TrimSuffix(string(h), "/")), restorers[i]))
 					break
 				}
 			}
