@@ -199,7 +199,7 @@ func (s *doctorScreen) examine() tea.Cmd {
 	}
 	g := &doctor.Gateway{Facts: s.facts, Sets: s.tables.Sets, NativeAlone: s.tables.Native, Earlier: s.earlier, Probes: s.results.probes, Tries: s.results.tries}
 	if s.gw.Flows != nil {
-		g.Flows, g.Health = s.gw.Flows.Table(), s.gw.Flows.Health()
+		g.Flows, g.Health, g.Explained = s.gw.Flows.Table(), s.gw.Flows.Health(), s.gw.Flows.Explain
 	}
 	generation, follows, surroundings, native := s.generation, s.follows, s.gw.Surroundings, s.tables.Native
 	return func() tea.Msg {

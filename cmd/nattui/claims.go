@@ -30,6 +30,10 @@ func (r *ruleBook) settle(table *conntrack.Table) error {
 
 // settleFlows is settle with connections that have been read, so many.
 func (r *ruleBook) settleFlows(flows *flow.Flows) error {
+	// By rules that were read before the connections one that a new rule has made would be stale.
+	if err := r.readAgain(nil); err != nil {
+		return err
+	}
 	return r.settleThese(flows.Len(), func(take func(*flow.Flow)) error {
 		flows.Each(func(_ flow.Ref, f *flow.Flow) bool {
 			take(f)
@@ -47,6 +51,11 @@ func (r *ruleBook) settleThese(flows int, each func(take func(*flow.Flow)) error
 	if err := each(claims.Take); err != nil {
 		return err
 	}
+	return r.readAgain(claims)
+}
+
+// readAgain reads the rules once more, and doubts those that claim too much; claims may be nil.
+func (r *ruleBook) readAgain(claims *explain.Claims) error {
 	r.made = r.kernel.now()
 	sets, f, err := readRulesAgain(r.ctx)
 	if err != nil {
@@ -60,7 +69,9 @@ func (r *ruleBook) settleThese(flows int, each func(take func(*flow.Flow)) error
 func doubt(x *explain.Explainer, claims *explain.Claims, sets map[rules.Variant]*rules.Ruleset, f *facts.Facts) {
 	read := readNow()
 	x.SetRulesAt(sets, f.Host(nil), read)
-	x.Doubt(claims, read.Rules)
+	if claims != nil {
+		x.Doubt(claims, read.Rules)
+	}
 }
 
 // readRulesAgain reads rules and host without saying once more what cannot be seen of them.

@@ -225,15 +225,15 @@ func examined(ctx context.Context, tables *iptables.Host) (*doctor.Gateway, erro
 		g.Earlier = flows.Health()
 	}
 	began := time.Now()
-	g.Sets, err = tables.ReadAll(ctx)
-	if err := unreadTables(ctx, g, tables, err); err != nil {
-		return nil, err
-	}
-	if flows != nil {
+	if flows != nil { // before the rules: by others than made it, one that begins meanwhile is stale
 		g.Flows = flow.NewFlows()
 		if err := flows.Dump(ctx, g.Flows.Apply); err != nil {
 			return nil, err
 		}
+	}
+	g.Sets, err = tables.ReadAll(ctx)
+	if err := unreadTables(ctx, g, tables, err); err != nil {
+		return nil, err
 	}
 	facts, err := readFacts(ctx)
 	if err != nil {

@@ -35,9 +35,9 @@ type flowPrinter struct {
 }
 
 // begin begins with the events of a batch.
-func (p *flowPrinter) begin() {
+func (p *flowPrinter) begin(b *flow.Batch) {
 	if p.watch != nil {
-		p.watch.look()
+		p.watch.look(b)
 	}
 }
 

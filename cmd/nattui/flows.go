@@ -393,7 +393,7 @@ func (o *flowsOptions) runFollow(c *cobra.Command, table *conntrack.Table, p *fl
 	loss := lossTeller{command: c, table: table}
 	err := table.Follow(ctx, func(b *flow.Batch) {
 		flows.Apply(b)
-		p.begin()
+		p.begin(b)
 		for i := range b.Messages {
 			change := &b.Messages[i]
 			if !change.Kind.IsEvent() {

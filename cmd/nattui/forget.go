@@ -66,6 +66,12 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if err != nil {
 		return err
 	}
+	kernel, flows, err := dumpFlows(ctx)
+	if err != nil {
+		return err
+	}
+	defer kernel.Close()
+	// The rules are read after the connections: what began meanwhile by a new rule is none that older ones made.
 	sets, err := tables.ReadAll(ctx)
 	if err != nil {
 		return err
@@ -74,11 +80,6 @@ func forgetStale(c *cobra.Command, a *approval) error {
 	if err != nil {
 		return err
 	}
-	kernel, flows, err := dumpFlows(ctx)
-	if err != nil {
-		return err
-	}
-	defer kernel.Close()
 	stale, n := explain.StaleFlows(ctx, &facts, sets, flows, flows.Len())
 	if err := ctx.Err(); err != nil {
 		return err

@@ -66,7 +66,7 @@ func (o *logOptions) follow(c *cobra.Command) error {
 	tracker.Rule, tracker.Out = watch.rule, watch.out
 	loss := lossTeller{command: c, table: table}
 	err = table.Follow(ctx, func(b *flow.Batch) {
-		watch.look()
+		watch.look(b)
 		tracker.Take(b, table.Feed())
 		loss.tell(false)
 	})

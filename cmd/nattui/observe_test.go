@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"nattui/model/lab"
 	"nattui/rules"
@@ -28,7 +29,7 @@ func TestOthersAreNotedInTheHistory(t *testing.T) {
 			t.Fatal(err)
 		}
 		others := newOutsiders()
-		looks, err := followTables(ctx, tables, func(map[rules.Variant]*rules.Ruleset) {}, others.saw)
+		looks, err := followTables(ctx, tables, func(map[rules.Variant]*rules.Ruleset, time.Time) {}, others.saw)
 		if err != nil {
 			t.Fatal(err)
 		}

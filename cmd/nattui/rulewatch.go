@@ -34,9 +34,12 @@ type ruleWatch struct {
 	noticed   atomic.Uint64 // changes so far
 	told      atomic.Uint64 // of these, those after which the rules have been read
 	readAt    atomic.Int64  // when the rules had been read
+	asked     atomic.Int64  // when reading them began
 	made      atomic.Uint32 // the generation of nf_tables then
 	kernel    *generations
 	unchanged bool        // the rules are still of that generation, as far as look has seen
+	whole     bool        // all connections have been listed, as far as look has seen
+	listed    bool        // and were before this batch
 	flows     *flow.Flows // of the table; nil where what goes on is not wanted
 
 	mu       sync.Mutex
@@ -98,7 +101,12 @@ const (
 
 // look sees whether the rules are still those that were read: what a batch tells of was made by these then. It comes before any
 // of the batch is told.
-func (w *ruleWatch) look() {
+func (w *ruleWatch) look(b *flow.Batch) {
+	w.listed = w.whole
+	if b.End {
+		w.whole = true
+		w.explainer.Listed(b.At)
+	}
 	w.unchanged = w.isCurrent() && w.kernel.now() == w.made.Load()
 }
 
@@ -190,7 +198,7 @@ func readWhenever(ctx context.Context, changes <-chan struct{}, read func(contex
 }
 
 func (w *ruleWatch) read(ctx context.Context) error {
-	noticed, made := w.noticed.Load(), w.kernel.now()
+	noticed, made, asked := w.noticed.Load(), w.kernel.now(), time.Now()
 	sets, err := w.tables.ReadAll(ctx)
 	if err != nil {
 		return err
@@ -200,16 +208,18 @@ func (w *ruleWatch) read(ctx context.Context) error {
 		return err
 	}
 	w.made.Store(made)
-	w.set(sets, &f, metrics.IDs(metrics.RulesOf(sets, f.Native.Ruleset(), []string{"nat"})))
+	w.set(asked, sets, &f, metrics.IDs(metrics.RulesOf(sets, f.Native.Ruleset(), []string{"nat"})))
 	w.told.Store(noticed)
 	return nil
 }
 
-func (w *ruleWatch) set(sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, idOf func(evaluate.RuleRef) (string, bool)) {
+func (w *ruleWatch) set(asked time.Time, sets map[rules.Variant]*rules.Ruleset, f *facts.Facts, idOf func(evaluate.RuleRef) (string, bool)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.idOf = idOf
 	read := readNow()
+	read.Asked = asked.UnixNano()
+	w.asked.Store(read.Asked)
 	w.readAt.Store(read.Rules) // before any is told by them
 	if w.flows != nil {
 		w.explainer.SetRulesAt(sets, f.Host(nil), read)
@@ -244,8 +254,10 @@ func (w *ruleWatch) rule(m *flow.Message, b *flow.Batch) []byte {
 	of := m.Flow
 	found := m.Kind != flow.EventNew
 	e := polled(w.mark(&of))
+	// Of one that is found after the first listing it is not known that it began before the rules were read.
+	young := !found || w.listed && (of.Start == 0 || of.Start > w.asked.Load())
 	switch {
-	case !w.holds(m, b), !found && e.Confidence == explain.Stale:
+	case !w.holds(m, b), young && e.Confidence == explain.Stale:
 		return nil // other rules made it
 	case found && e.Confidence == explain.Exact:
 		e.Confidence = explain.Inferred // these or others like them

@@ -14,11 +14,11 @@ import (
 )
 
 // followTables turns the adapter's snapshots, one a variant, into looks at all
-// variants together. changed hears of the rules whenever they are others, and others of each change that this process has not made,
+// variants together. changed hears of the rules whenever they are others, and when reading them began; others of each change that this process has not made,
 // with the program where it is known.
 //
 // Native tables come with them. Where they cannot be followed, each look says why.
-func followTables(ctx context.Context, host *iptables.Host, changed func(map[rules.Variant]*rules.Ruleset), others func(at rules.Variant, by string)) (<-chan ui.Tables, error) {
+func followTables(ctx context.Context, host *iptables.Host, changed rulesChanged, others func(at rules.Variant, by string)) (<-chan ui.Tables, error) {
 	snapshots, err := host.Live(ctx)
 	if err != nil {
 		return nil, err
@@ -27,7 +27,7 @@ func followTables(ctx context.Context, host *iptables.Host, changed func(map[rul
 	for _, a := range host.Absent() {
 		absent[a.Variant] = a.String()
 	}
-	g := gatherer{host: host, sets: map[rules.Variant]*rules.Ruleset{}, failed: map[rules.Variant]error{}, heard: map[rules.Variant]bool{}, waiting: len(host.Variants()), changed: changed, others: others}
+	g := gatherer{host: host, sets: map[rules.Variant]*rules.Ruleset{}, failed: map[rules.Variant]error{}, heard: map[rules.Variant]bool{}, waiting: len(host.Variants()), asked: time.Now(), changed: changed, others: others}
 	g.next.Absent = absent
 	native, err := natives.reader.Follow(ctx, g.counted)
 	if err != nil {
@@ -40,6 +40,9 @@ func followTables(ctx context.Context, host *iptables.Host, changed func(map[rul
 	return out, nil
 }
 
+// rulesChanged hears of rules, and when reading them began.
+type rulesChanged func(sets map[rules.Variant]*rules.Ruleset, asked time.Time)
+
 // gatherer keeps the latest of every variant and of the native tables.
 type gatherer struct {
 	host     *iptables.Host
@@ -51,7 +54,8 @@ type gatherer struct {
 	heard    map[rules.Variant]bool
 	waiting  int // those of which nothing was heard
 	next     ui.Tables
-	changed  func(map[rules.Variant]*rules.Ruleset)
+	asked    time.Time // when the first reading of any began
+	changed  rulesChanged
 	others   func(rules.Variant, string)
 }
 
@@ -97,9 +101,11 @@ func (g *gatherer) gather(ctx context.Context, snapshots <-chan iptables.Snapsho
 // take takes the tables of a variant.
 func (g *gatherer) take(s iptables.Snapshot) {
 	_, seen := g.sets[s.Variant]
+	asked := s.Asked
 	if !g.heard[s.Variant] {
 		g.heard[s.Variant] = true
 		g.waiting--
+		asked = g.asked
 	}
 	fell := s.Rules.CountsLess(g.sets[s.Variant])
 	if s.Rules != nil {
@@ -122,7 +128,7 @@ func (g *gatherer) take(s iptables.Snapshot) {
 		sets := maps.Clone(g.sets)
 		g.shown.Store(&sets)
 		if g.waiting == 0 {
-			g.changed(sets)
+			g.changed(sets, asked)
 		}
 	}
 }
@@ -132,7 +138,7 @@ func (g *gatherer) takeNative(s nftables.Snapshot) {
 	before := g.native
 	if before == nil && g.noNative == "" {
 		if g.waiting--; g.waiting == 0 {
-			g.changed(maps.Clone(g.sets))
+			g.changed(maps.Clone(g.sets), g.asked)
 		}
 	}
 	g.native, g.noNative = s.Rules, ""

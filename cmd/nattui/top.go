@@ -118,6 +118,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 		o.named = newAskedNames(namer())
 	}
 	find := o.source.FindRule
+	asked := time.Now()
 	if sets, facts, err := readGateway(ctx); err == nil {
 		known := explain.NewExplainer(nil)
 		known.SetRulesAt(sets, facts.Host(nil), readNow())
@@ -127,7 +128,7 @@ func (o *topOptions) run(c *cobra.Command) error {
 			}
 			return o.source.FindRule(ref)
 		}
-		o.source.Explainer().SetRules(sets)
+		o.source.Explainer().SetRules(sets, asked)
 		o.source.Explainer().SetFacts(facts)
 		if err := o.followRules(ctx); err != nil {
 			return err
@@ -157,9 +158,10 @@ func (o *topOptions) followRules(ctx context.Context) error {
 		return err
 	}
 	go readWhenever(ctx, changes, func(ctx context.Context) error {
+		asked := time.Now()
 		sets, f, err := readRulesAgain(ctx)
 		if err == nil {
-			o.source.Explainer().SetRules(sets)
+			o.source.Explainer().SetRules(sets, asked)
 			o.source.Explainer().SetFacts(f)
 		}
 		return err

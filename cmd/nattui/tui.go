@@ -15,6 +15,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/x/term"
@@ -155,7 +156,7 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 		return gw, err
 	}
 	kernel, err := conntrack.Open(conntrack.Options{})
-	rulesChanged, factsChanged := func(map[rules.Variant]*rules.Ruleset) {}, func(*facts.Facts) {}
+	told, factsChanged := rulesChanged(func(map[rules.Variant]*rules.Ruleset, time.Time) {}), func(*facts.Facts) {}
 	switch {
 	case errors.Is(err, conntrack.ErrUnsupported):
 		gw.Trouble = append(gw.Trouble, err.Error())
@@ -164,11 +165,11 @@ func openGateway(ctx context.Context, o tuiOptions, working *sync.WaitGroup) (ui
 	default:
 		flows := live.Follow(ctx, kernel, conntrack.Pages{})
 		gw.Flows = flows
-		rulesChanged, factsChanged = flows.Explainer().SetRules, flows.Explainer().SetFacts
+		told, factsChanged = flows.Explainer().SetRules, flows.Explainer().SetFacts
 	}
 	others := newOutsiders()
 	var latest atomic.Pointer[map[rules.Variant]*rules.Ruleset]
-	seen := func(sets map[rules.Variant]*rules.Ruleset) { latest.Store(&sets); rulesChanged(sets) }
+	seen := func(sets map[rules.Variant]*rules.Ruleset, asked time.Time) { latest.Store(&sets); told(sets, asked) }
 	if gw.Tables, err = followTables(ctx, tables, seen, others.saw); err != nil {
 		return gw, err
 	}

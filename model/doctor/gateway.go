@@ -3,6 +3,7 @@ package doctor
 import (
 	"net/netip"
 
+	"nattui/model/explain"
 	"nattui/model/facts"
 	"nattui/model/flow"
 	"nattui/rules"
@@ -19,6 +20,9 @@ type Gateway struct {
 	// Unread are variants whose tables could not be read, with the reason; they are not among Sets.
 	Unread map[rules.Variant]string
 	Flows  *flow.Flows
+	// Explained is what is known to have made a flow of these, where they are followed while rules change; nil: the rules were
+	// read after the flows.
+	Explained func(*flow.Flow) explain.Explanation
 	// Health is that of the connection table; Earlier is the same some seconds
 	// before, to tell what happens from what has happened.
 	Health, Earlier facts.Health

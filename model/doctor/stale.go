@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"nattui/model/explain"
 	"nattui/model/flow"
 	"nattui/rules"
 )
@@ -16,6 +17,11 @@ func (c *flowStats) outdated(x *Examination, f *flow.Flow) {
 	opening := f.Proto() == rules.TCP && f.Status&flow.StatusSeenReply == 0 // it ends by itself, within two minutes
 	if opening || x.isSession(f) || f.Status&flow.StatusExpected != 0 || slices.Contains(closing, f.StateName()) {
 		return
+	}
+	if x.Explained != nil {
+		if e := x.Explained(f); e.Fresh || e.Confidence == explain.NotAsked {
+			return // the rules may have changed since they were read
+		}
 	}
 	if f.NAT()&flow.NATSrc != 0 && x.Addresses != nil && !x.IsLocal(f.SeenAs().Addr()) {
 		c.gone.add(f)

@@ -34,7 +34,7 @@ const (
 	Stale
 	// Unknown: today's rules would translate it otherwise, but nft tables that are not evaluated
 	// translate here too and may have made it, or it may have come by another interface than the one of
-	// the route back. Or its packets would get no further today than before their source is changed.
+	// the route back, or the rules were read before it began. Or its packets would get no further today than before their source is changed.
 	Unknown
 )
 
@@ -58,6 +58,9 @@ type Explanation struct {
 	Down string
 	// Arrival is an interface that it may have come by, by which no rule translates it, for Unknown.
 	Arrival string
+	// Fresh tells, for Unknown, that today's rules would translate it otherwise as they were read before it began: it is these
+	// that have changed since, or something else that translates.
+	Fresh bool
 	// Halted tells, for Unknown, that its packets would get no further today than before their source is changed.
 	Halted bool
 
@@ -71,6 +74,8 @@ func (e Explanation) Doubt() string {
 		return MadeBefore
 	case e.Halted:
 		return "today its packets get no further than before their source is changed, so the rule that did that is not known"
+	case e.Fresh:
+		return "it began after the rules were read, and they would translate it differently: they may have changed since"
 	case e.Down != "":
 		return e.Down + " is down: what today's rules make of its packets shows when it is up"
 	case e.Arrival != "":
@@ -109,6 +114,8 @@ type Explainer struct {
 	lost       bool             // some of it is no longer remembered
 	worked     uint16           // the generation by which the table's flows are asked
 	toldAt     int64            // when that of now was told
+	asked      int64            // when the rules and the host of now were asked for; 0 is not known
+	listed     atomic.Int64     // when all flows had been listed first
 	outcomes   []evaluate.Outcome
 	generation uint16
 	known      []Explanation          // by Flow.Rule - 1, of this generation
@@ -197,6 +204,8 @@ func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, host evaluat
 // not known.
 type Read struct {
 	Rules, Native int64
+	// Asked is when reading any of it, and the host, began: what began later may have met others.
+	Asked int64
 	// Told is when they are told, with all else that was read of the host since the last time.
 	Told int64
 }
@@ -221,7 +230,7 @@ func (x *Explainer) SetRulesAt(sets map[rules.Variant]*rules.Ruleset, host evalu
 		x.keepPast()
 	}
 	x.unmet.see(sets, host.Native.Ruleset(), at)
-	x.toldAt = at.Told
+	x.toldAt, x.asked = at.Told, at.Asked
 	if x.claims != nil {
 		clear(x.claims.of)
 	}
@@ -260,6 +269,9 @@ func (x *Explainer) explain(f *flow.Flow) uint32 {
 		return f.Rule // what explained it first is remembered with that
 	}
 	number := x.evaluated(f)
+	if e := x.known[number-1]; e.Confidence == Stale {
+		number = x.number(x.unlessFresh(f, e))
+	}
 	if until := x.until[number-1]; until != 0 {
 		number = x.number(x.known[number-1].dated(f, until))
 	}
@@ -337,12 +349,12 @@ func (x *Explainer) Of(f *flow.Flow) Explanation {
 	}
 	if class, ok := x.memory.classOf(f); ok {
 		if number := x.memory.recall(&class); number != 0 && number != eachByItself {
-			e, _ := x.sinceThen(f, x.known[number-1].dated(f, x.until[number-1]))
+			e, _ := x.sinceThen(f, x.unlessFresh(f, x.known[number-1]).dated(f, x.until[number-1]))
 			return e
 		}
 	}
 	e, _ := With(x.evaluator, f, nil)
-	e, _ = x.sinceThen(f, e.dated(f, x.unmet.of(&e)))
+	e, _ = x.sinceThen(f, x.unlessFresh(f, e).dated(f, x.unmet.of(&e)))
 	return e
 }
 

@@ -131,6 +131,18 @@ func (x *Explainer) unsettled(f *flow.Flow) bool {
 	return x.toldAt != 0 && began > x.toldAt-int64(settling)
 }
 
+// Listed notes when all flows had been listed first: one that is found later may be young.
+func (x *Explainer) Listed(at int64) { x.listed.CompareAndSwap(0, at) }
+
+// unlessFresh is an explanation, but that a flow which may have begun after the rules were read is not stale: the legacy
+// backend announces no changes, and others take a moment to be read.
+func (x *Explainer) unlessFresh(f *flow.Flow, e Explanation) Explanation {
+	if e.Confidence == Stale && x.asked != 0 && f.MayHaveBegunAfter(x.asked, x.listed.Load()) {
+		return Explanation{Confidence: Unknown, Fresh: true}
+	}
+	return e
+}
+
 // beside is an explanation by some rules of a flow that others explained first.
 func (e Explanation) beside(names [2]namedRule, first origin) Explanation {
 	if e.names() && (first.older || names != first.names) {

@@ -209,3 +209,43 @@ func TestBeganWhileRulesChanged(t *testing.T) {
 		}
 	}
 }
+
+// TestFresh: what may have begun after the rules were read is not stale before they are read again, and nothing is said of an
+// older rule then. What was there before they were read is.
+func TestFresh(t *testing.T) {
+	host, none := rulesAt(t, "")
+	_, one := rulesAt(t, ruleOfOne)
+	const at = int64(time.Hour)
+	before, fresh, found := published(1), published(2), published(3)
+	table := begun(at-int64(time.Minute), before)
+	beginIn(table, at+int64(time.Second/20), fresh)
+	b := &flow.Batch{At: at + int64(time.Second)}
+	m := b.Next()
+	m.Kind, m.Flow = flow.Listed, found
+	table.Apply(b)
+	x := NewExplainer(table)
+	x.SetRulesAt(none, host.Host(nil), Read{Rules: at, Asked: at, Told: at})
+	check := func(when string, want map[uint32]Confidence) {
+		t.Helper()
+		for range 2 { // before they are asked, and after
+			for _, f := range []flow.Flow{before, fresh, found} {
+				if e := x.Of(kept(table, &f)); e.Confidence != want[f.ID] || e.Fresh != (want[f.ID] == Unknown) {
+					t.Errorf("%s: flow %d is %s, fresh %v", when, f.ID, e.Confidence, e.Fresh)
+				}
+			}
+			x.Work(10)
+		}
+	}
+	check("before all are listed", map[uint32]Confidence{1: Stale, 2: Unknown, 3: Stale})
+	x.Listed(at + 1)
+	x.SetRulesAt(none, host.Host(nil), Read{Rules: at, Asked: at, Told: at})
+	check("where one is found later", map[uint32]Confidence{1: Stale, 2: Unknown, 3: Unknown})
+	later := at + int64(time.Minute)
+	x.SetRulesAt(none, host.Host(nil), Read{Rules: later, Asked: later, Told: later})
+	check("read again", map[uint32]Confidence{1: Stale, 2: Stale, 3: Stale})
+	x.SetRulesAt(one, host.Host(nil), Read{Rules: later, Asked: later, Told: later})
+	x.Work(10)
+	if e := x.Of(kept(table, &fresh)); e.Confidence == Stale || e.Confidence == Unknown {
+		t.Errorf("by the rule that has made it, it is %s", e.Confidence)
+	}
+}

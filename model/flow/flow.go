@@ -156,6 +156,18 @@ func (f *Flow) BeganAfter(at int64) bool {
 	return f.known&begun != 0 && f.First-int64(PromptWithin) > at
 }
 
+// MayHaveBegunAfter tells that the flow is not known to have begun before a time. One that was only found may be as old as any,
+// unless all that were there had been listed before.
+func (f *Flow) MayHaveBegunAfter(at, listed int64) bool {
+	switch {
+	case f.Start != 0:
+		return f.Start > at
+	case f.known&begun == 0:
+		return listed != 0 && f.First > max(at, listed)
+	}
+	return f.First > at
+}
+
 // Remaining is how many seconds are left before the kernel drops the flow, if no
 // further packet passes. It is 0 when a packet has passed that we were not told of.
 func (f *Flow) Remaining(now int64) uint32 {

@@ -24,6 +24,7 @@ type Explainer struct {
 	mu    sync.Mutex
 	sets  map[rules.Variant]*rules.Ruleset
 	read  time.Time // when they were
+	asked int64     // when reading them began
 	seen  time.Time // when native tables were
 	whole time.Time // when all flows were known first
 	facts *facts.Facts
@@ -33,7 +34,7 @@ type Explainer struct {
 	// milestone hears when rules were read.
 	milestone func(at int64)
 
-	asked uint64 // how often other rules came, under mu
+	asks uint64 // how often other rules came, under mu
 	// settled tells that the rules' claims to what was there at first have been looked at; of run.
 	settled bool
 	counts  atomic.Pointer[ruleCounts]
@@ -55,11 +56,11 @@ func newExplainer(flows *flow.Flows) *Explainer {
 	return &Explainer{engine: engine, flows: flows, news: make(chan struct{}, 1), moves: make(chan struct{}, 1), told: func() {}, milestone: func(int64) {}}
 }
 
-// SetRules hears of the rule sets after they have changed.
-func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset) {
+// SetRules hears of the rule sets after they have changed, and when reading them began.
+func (x *Explainer) SetRules(sets map[rules.Variant]*rules.Ruleset, asked time.Time) {
 	x.mu.Lock()
-	x.sets, x.read = sets, time.Now()
-	x.asked++
+	x.sets, x.read, x.asked = sets, time.Now(), asked.UnixNano()
+	x.asks++
 	x.counts.Store(nil) // a rule may stand where another one stood
 	x.milestone(x.read.UnixNano())
 	x.mu.Unlock()
@@ -71,7 +72,7 @@ func (x *Explainer) count(taken uint64) bool {
 	byRule, stale := x.engine.RuleCounts()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if x.asked != taken {
+	if x.asks != taken {
 		return false
 	}
 	x.counts.Store(&ruleCounts{byRule, stale})
@@ -117,6 +118,7 @@ func (x *Explainer) listed() {
 	first := x.whole.IsZero()
 	if first {
 		x.whole = time.Now()
+		x.engine.Listed(x.whole.UnixNano())
 	}
 	x.mu.Unlock()
 	if first {
@@ -230,7 +232,7 @@ func restAfter(cost time.Duration, changes uint64) time.Duration {
 // takeRules begins to explain by the latest rules, which were asked for so often.
 func (x *Explainer) takeRules() (asked uint64, ok bool) {
 	x.mu.Lock()
-	sets, facts, asked := x.sets, x.facts, x.asked
+	sets, facts, asked, read := x.sets, x.facts, x.asks, x.asked
 	later := func(at time.Time) int64 {
 		if x.whole.After(at) {
 			at = x.whole
@@ -242,6 +244,7 @@ func (x *Explainer) takeRules() (asked uint64, ok bool) {
 	if sets == nil || facts == nil {
 		return 0, false
 	}
+	at.Asked = max(read, facts.At)
 	x.engine.SetRulesAt(sets, facts.Host(nil), at)
 	return asked, true
 }

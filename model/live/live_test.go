@@ -100,7 +100,7 @@ func TestFollow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.Explainer().SetRules(map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}})
+		s.Explainer().SetRules(map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}, time.Now())
 		synctest.Wait()
 		f := published()
 		if e := s.Explain(&f); e.Confidence != explain.NotAsked {
@@ -212,7 +212,7 @@ func TestCountsWaitForTheTable(t *testing.T) {
 		}
 		unknown("before anything is known")
 		s.Explainer().SetFacts(&facts.Facts{})
-		s.Explainer().SetRules(map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}})
+		s.Explainer().SetRules(map[rules.Variant]*rules.Ruleset{{}: {Tables: tables}}, time.Now())
 		unknown("before the table is read")
 		kernel.batches <- &flow.Batch{At: 5, Begin: true, Messages: []flow.Message{{Kind: flow.Listed, Flow: published()}}}
 		unknown("while the table is read")
@@ -245,11 +245,11 @@ func TestCountsAfterAMove(t *testing.T) {
 		kernel.batches <- began(published())
 		<-s.Changed()
 		s.Explainer().SetFacts(&facts.Facts{})
-		s.Explainer().SetRules(sets(""))
+		s.Explainer().SetRules(sets(""), time.Now())
 		for !counted(1) {
 			time.Sleep(time.Millisecond)
 		}
-		s.Explainer().SetRules(sets("-A PREROUTING -d 203.0.113.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 192.168.0.3\n"))
+		s.Explainer().SetRules(sets("-A PREROUTING -d 203.0.113.1/32 -p udp -m udp --dport 53 -j DNAT --to-destination 192.168.0.3\n"), time.Now())
 		for range 10_000 { // of fake milliseconds
 			if byRule, _ := s.RuleFlows(); byRule != nil && !counted(2) {
 				t.Fatalf("counted as %v", byRule)

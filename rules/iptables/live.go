@@ -22,6 +22,8 @@ type Snapshot struct {
 	// Changed is set where the rules are others than in the snapshot before, not
 	// only their counters. It is set in the first one.
 	Changed bool
+	// Asked is when reading them began.
+	Asked time.Time
 	// By is who changed them last, where known, and Own tells that this Host did.
 	By  nfnetlink.Process
 	Own bool
@@ -140,7 +142,7 @@ func (l *life) read(ctx context.Context, why Notice) time.Duration {
 	changed := l.now == nil || l.failing || !sameRules(l.now, s) || !maps.Equal(l.now.Foreign, s.Foreign)
 	l.failing = false
 	l.now, l.print, l.looked = s, print, begin
-	l.deliver(ctx, Snapshot{Variant: l.variant, Rules: s, Changed: changed, By: why.By, Own: why.Own})
+	l.deliver(ctx, Snapshot{Variant: l.variant, Rules: s, Asked: begin, Changed: changed, By: why.By, Own: why.Own})
 	if cost > restAfter {
 		sleep(ctx, cost)
 	}
@@ -170,7 +172,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 			was := l.looked
 			l.now, l.still, l.looked = next, 0, begin
 			l.echo.Moved(begin)
-			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next, Still: was})
+			l.deliver(ctx, Snapshot{Variant: l.variant, Rules: next, Asked: begin, Still: was})
 		} else {
 			l.still++
 			l.same(ctx, begin)
@@ -189,7 +191,7 @@ func (l *life) recount(ctx context.Context) time.Duration {
 func (l *life) same(ctx context.Context, at time.Time) {
 	l.looked = at
 	if l.echo.Due(at) {
-		l.deliver(ctx, Snapshot{Variant: l.variant, Rules: l.now})
+		l.deliver(ctx, Snapshot{Variant: l.variant, Rules: l.now, Asked: at})
 	}
 }
 
