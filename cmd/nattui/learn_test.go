@@ -84,6 +84,11 @@ var attempts = map[string]struct {
 			"rolled back",
 			"nattui add dnat --proto tcp --dest 203.0.113.1 --dport 22 --to 192.168.0.2:22 --confirm 3s --yes\n" + rolledBack +
 				"nattui guide publish --port 2222 --to 192.168.0.2:22 --yes",
+		}, {
+			"undone by hand after a look",
+			"iptables -t nat -I PREROUTING 1 -d 203.0.113.1 -p tcp --dport 22 -j DNAT --to 192.168.0.2:22\n" +
+				"until nattui learn --check | grep -q 'ok *client was locked out'; do :; done\niptables -t nat -D PREROUTING 1\n" +
+				"nattui guide publish --port 2222 --to 192.168.0.2:22 --yes",
 		}},
 		wrong: []attempt{
 			{"kept", "nattui add dnat --proto tcp --dest 203.0.113.1 --dport 22 --to 192.168.0.2:22 --confirm off --yes\nnattui guide publish --port 2222 --to 192.168.0.2:22 --yes"},

@@ -281,6 +281,7 @@ func (n *Network) wasLost(ctx context.Context, of trial) mission.Step {
 		s.Saw = "it has answered each time it was asked so far"
 	case now.Outcome == mission.Answered:
 		s.OK = true
+		_ = os.WriteFile(lostPath, nil, 0o600) // what was once seen stays seen, whether or not the witness asked meanwhile
 	default:
 		s.Saw = "it does not answer now; it counts as lost once nobody has answered twice, which takes some seconds"
 	}
