@@ -156,7 +156,7 @@ func (c *Committer) PlanSave(o SaveOptions) (Saving, error) {
 		return Saving{}, err
 	}
 	c.noteManagers(&out, o.Managers, where)
-	return out, nil
+	return out, out.noteLinks(c.root)
 }
 
 // keep plans the file of a variant's rules.
@@ -384,6 +384,13 @@ func putBack(root string, files []File) error {
 func (f File) write(root string, text []byte, remove bool) error {
 	path := filepath.Join("/", root, f.Path)
 	if remove {
+		if !f.Link {
+			target, err := followed(path)
+			if err != nil {
+				return err
+			}
+			path = target
+		}
 		err := os.Remove(path)
 		if missing(err) {
 			return nil

@@ -134,8 +134,12 @@ func withSettings(text []byte, values map[string]string) []byte {
 }
 
 // writeFile puts a file in place, durably and in one step; its directory is made
-// where it is missing.
-func writeFile(path string, content []byte, mode os.FileMode) error {
+// where it is missing. Where the path is a link, what that leads to is written, and keeps its mode and owner.
+func writeFile(link string, content []byte, mode os.FileMode) error {
+	path, err := followed(link)
+	if err != nil {
+		return err
+	}
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -144,7 +148,10 @@ func writeFile(path string, content []byte, mode os.FileMode) error {
 	if err != nil {
 		return err
 	}
-	if err = file.Chmod(mode); err == nil {
+	if err = file.Chmod(mode); err == nil && path != link {
+		err = likeTarget(file, path)
+	}
+	if err == nil {
 		_, err = file.Write(content)
 	}
 	if err == nil {
