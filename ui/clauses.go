@@ -44,7 +44,7 @@ var clauses = map[string]string{
 	"complete":           "finishes the word; again for the next choice", "keep": "goes back to the list and keeps the filter", "earlier": "what was typed here before", "show all": "drops the filter",
 	"end search": "forgets what was searched for",
 
-	"begin": "asks the questions of what is under the cursor", "apply": "makes the change that is on the screen", "wait for a packet": "there is nothing to change: shows whether a packet comes through", "read on": "scrolls the plan",
+	"begin": "asks the questions of what is under the cursor", "apply": "makes the change that is on the screen", "wait for a packet": "there is nothing to change: shows whether a packet comes through", "read on": "scrolls the plan", "read back": "scrolls it back",
 	"countdown": "how long the change waits to be confirmed before it is rolled back", "back to the questions": "nothing is applied", "back to the fields": "nothing is applied",
 	"fix": "shows the commands that cure it, and asks", "test the server": "opens one connection to the server of the forward",
 	"follow it": "each step of the forward, and where it fails", "what to trace": "a filter for the packets to trace", "stop": "ends the trace and removes its table",

@@ -2,7 +2,6 @@ package ui
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -67,11 +66,7 @@ func (f *form) previewRoom() (width, rows int) {
 // preview says what the fields make, in as many lines as there are.
 func (f *form) preview(width, height int) []string {
 	if f.ready {
-		seen := slices.Clone(f.seen())
-		if rest := f.most - f.offset; rest > 0 {
-			seen[len(seen)-1] = f.look.Faint.Render(f.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line"))
-		}
-		return seen
+		return f.marked(f.desk, "")
 	}
 	lines := f.previewLines(width, height)
 	if rest := len(lines) - height; rest > 0 {

@@ -30,6 +30,10 @@ type importDialog struct {
 	running    bool
 	sending    bool
 	refused    string
+	commands   []string // those of the plan, as they are drawn; nil before they are
+	beneath    reading  // the report of what was found, as far as it has been scrolled
+	reading    bool     // it is scrolled, and has the room
+	through    readThrough
 	impact     impact
 	chosen     countdown // how long the plan is to wait to be confirmed
 	kept       bool      // it goes on with what was typed before it was closed
@@ -158,10 +162,13 @@ func (x *importDialog) Receive(msg tea.Msg) tea.Cmd {
 		return x.take(msg)
 	case tea.BackgroundColorMsg:
 		x.restyle()
+		x.commands = nil
 	case tablesMsg:
 		if msg.Changed {
-			return x.read()
+			return x.lookThrough()
 		}
+	case tea.WindowSizeMsg, tea.ColorProfileMsg:
+		x.commands = nil
 	}
 	return nil
 }
@@ -195,7 +202,7 @@ func (x *importDialog) Asks() (string, bool) {
 	if !x.applicable() || x.sending {
 		return "", true
 	}
-	return x.impact.name("import", x.found.Plan), x.impact.settled()
+	return x.through.asks(x.impact.name("import", x.found.Plan)), x.impact.settled()
 }
 
 // Typing tells that letters are text.
@@ -208,6 +215,7 @@ func (x *importDialog) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 		return nil, true
 	}
 	x.refused = ""
+	x.toText()
 	before := x.area.Value()
 	x.area, _ = x.area.Update(k)
 	if k.String() == "enter" && x.known && x.found.InDoubt() && strings.TrimSpace(before) != "" {
@@ -237,7 +245,9 @@ func (x *importDialog) gapKeys() keyTable {
 func (x *importDialog) textKeys() keyTable {
 	questions := func() bool { return x.known && len(x.found.Questions) > 0 }
 	doubts := func() bool { return x.known && x.found.InDoubt() && strings.TrimSpace(x.area.Value()) != "" }
+	unread := func() bool { return x.applicable() && !x.through.whole() }
 	return keyTable{
+		act(bind("enter", "read on", "enter", "ctrl+s"), x.readOn).when(unread),
 		on(bind("enter", "apply", "enter"), x.send).agreeing().when(x.applicable),
 		act(keyImportCountdown, func() { x.chosen = x.chosen.next() }).when(x.choosable).otherwise(x.notYet("the countdown is chosen once there is something to apply")),
 		act(bind("tab", "fill the gaps", "tab"), func() { x.askFor(x.found.Questions[0]) }).when(questions).otherwise(x.notYet("no gap is left to fill")),
@@ -245,6 +255,8 @@ func (x *importDialog) textKeys() keyTable {
 		on(bind("ctrl+y", "accept doubts", "ctrl+y"), x.acceptDoubts).when(doubts),
 		on(silent("ctrl+y"), x.acceptDoubts),
 		on(hidden(bind("ctrl+s", "apply", "ctrl+s")), x.send).agreeing().when(x.applicable).otherwise(x.sayUnready),
+		act(bind("pgdn", "read on", "pgdown"), x.readOn).when(func() bool { return x.beneath.most > 0 }),
+		act(hidden(bind("pgup", "read back", "pgup")), x.readBack).when(func() bool { return x.reading }),
 		on(bind("ctrl+n", "start anew", "ctrl+n"), x.anew).when(func() bool { return x.kept }).otherwise(x.saying(alreadyNew)),
 		on(bind("ctrl+z", "the other text", "ctrl+z"), x.another).when(func() bool { return x.edits == "" && len(x.desk.aside) > 0 }).otherwise(x.saying("no other text was left here")),
 		act(bind("esc", "close", "esc", "ctrl+c"), x.closing(x)),
@@ -281,6 +293,7 @@ func (x *importDialog) answerGap() tea.Cmd {
 
 func (x *importDialog) askFor(q paste.Question) {
 	x.gap, x.refused = q.Name, ""
+	x.toText()
 	x.input.offer(q.Suggestion)
 }
 
@@ -294,9 +307,15 @@ func (x *importDialog) correct() tea.Cmd {
 	return x.read()
 }
 
-// read looks through the text beside Update; a text that changes in the meantime is
-// read again afterwards.
+// read reads a text that has become another, and what is found is told from its beginning.
 func (x *importDialog) read() tea.Cmd {
+	x.toText()
+	return x.lookThrough()
+}
+
+// lookThrough looks through the text beside Update; a text that changes in the meantime is
+// read again afterwards.
+func (x *importDialog) lookThrough() tea.Cmd {
 	x.generation++
 	x.known = false
 	if x.edits == "" {
@@ -316,9 +335,9 @@ func (x *importDialog) take(msg importedMsg) tea.Cmd {
 	}
 	x.running = false
 	if msg.generation != x.generation {
-		return x.read()
+		return x.lookThrough()
 	}
-	x.found, x.known = msg.found, true
+	x.found, x.known, x.commands = msg.found, true, nil
 	if x.edits != "" && strings.TrimSpace(x.area.Value()) == x.command {
 		x.found = paste.Import{} // nothing else is said yet
 	}
@@ -411,11 +430,12 @@ func (d *desk) takeUp() {
 	}
 }
 
-// Settle has the plan weighed that the text makes, and fits the text to its room.
-func (x *importDialog) Settle() tea.Cmd {
-	x.fitText()
-	if !x.applicable() || x.sending {
-		return nil
+// Settle has the plan weighed that the text makes, and fits what is found and the text to their room.
+func (x *importDialog) Settle() (cmd tea.Cmd) {
+	if x.applicable() && !x.sending {
+		cmd = x.impact.weigh(x.found.Plan)
 	}
-	return x.impact.weigh(x.found.Plan)
+	x.fitReport()
+	x.fitText()
+	return cmd
 }

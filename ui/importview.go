@@ -11,24 +11,64 @@ import (
 	"nattui/ui/text"
 )
 
-// below is what was found, beneath the text, and how many lines it leaves to that.
-func (x *importDialog) below(width, rows int) (lines []string, room int) {
-	lines = x.report(width, max(2, rows/2))
+// below is what is in sight of the report, in a box of so many rows within its frame, and how many lines it leaves to the text.
+func (x *importDialog) below(rows int) (lines []string, room int) {
+	lines = x.beneath.marked(x.desk, "pgdn")
+	if !x.known {
+		lines = x.beneath.lines // where it was read is kept for what comes
+	}
 	return lines, max(2, rows-1-len(lines))
 }
+
+// fitReport lays out what was found, and notes what of a plan has been in sight, which is read to its end before it is applied.
+// Where it is scrolled, the text leaves it the most of the box.
+func (x *importDialog) fitReport() {
+	inner, rows := x.inner(), x.boxHeight()-2
+	x.area.SetWidth(inner)
+	room := max(2, rows/2, rows-1-max(3, x.textRows(rows)+1)) // which the text leaves, or half
+	if x.reading {
+		room = max(room, rows-3)
+	}
+	if !x.known {
+		x.beneath.lines = x.report(inner)
+		return
+	}
+	x.beneath.fit(x.report(inner), room)
+	if !x.applicable() {
+		x.through = readThrough{}
+		return
+	}
+	x.through.note(fmt.Sprint(inner, len(x.found.Remarks), x.impact.name("import", x.found.Plan)), x.beneath.offset, room, len(x.beneath.lines))
+	x.beneath.lines = x.report(inner) // enter reads on, or applies it
+}
+
+// readOn scrolls the report down by a page, readBack up; from its beginning that gives the room back to the text.
+func (x *importDialog) readOn() { x.Wheel(max(1, x.beneath.page-1)) }
+
+func (x *importDialog) readBack() {
+	if x.beneath.offset == 0 {
+		x.reading = false
+	}
+	x.Wheel(-max(1, x.beneath.page-1))
+}
+
+// Wheel scrolls the report.
+func (x *importDialog) Wheel(by int) {
+	x.reading = x.reading || by > 0 && x.beneath.most > 0
+	x.beneath.Wheel(by)
+}
+
+// toText goes back from the report to the text.
+func (x *importDialog) toText() { x.reading, x.beneath.offset = false, 0 }
+
+func (x *importDialog) inner() int { return min(x.desk.width, 120) - 4 }
 
 // fitText gives the text the lines that it takes, as far as there are. Where it is scrolled farther than it has to be, as
 // after it was typed in less room, it goes back to its beginning and from there to the cursor.
 func (x *importDialog) fitText() {
-	inner := min(x.desk.width, 120) - 4
-	_, room := x.below(inner, x.boxHeight()-2)
-	x.area.SetWidth(inner)
-	rows := 0
-	for l := range strings.SplitSeq(x.area.Value(), "\n") {
-		if rows += max(1, len(text.Wrap(l, x.area.Width()-1, 0))); rows > x.area.ScrollYOffset()+room {
-			break // of more it makes no difference
-		}
-	}
+	_, room := x.below(x.boxHeight() - 2)
+	x.area.SetWidth(x.inner())
+	rows := x.textRows(x.area.ScrollYOffset() + room) // of more it makes no difference
 	height := min(room, max(3, rows+1))
 	if over := x.area.ScrollYOffset(); over > 0 && over+height > rows+1 {
 		line, in := x.area.Line(), x.area.LineInfo()
@@ -38,6 +78,16 @@ func (x *importDialog) fitText() {
 		x.area.SetCursorColumn(in.StartColumn + in.ColumnOffset)
 	}
 	x.area.SetHeight(height)
+}
+
+// textRows is how many rows the text takes, or more than limit.
+func (x *importDialog) textRows(limit int) (rows int) {
+	for l := range strings.SplitSeq(x.area.Value(), "\n") {
+		if rows += max(1, len(text.Wrap(l, x.area.Width()-1, 0))); rows > limit {
+			break
+		}
+	}
+	return rows
 }
 
 // goDown goes from the beginning of the text, which has room for all of it, down to a line. Step by step that would take seconds
@@ -65,7 +115,7 @@ func (x *importDialog) row() int {
 func (x *importDialog) View(width, height int) string {
 	w := min(width, 120)
 	inner := w - 4
-	below, room := x.below(inner, height-2)
+	below, room := x.below(height - 2)
 	lines := strings.Split(strings.TrimRight(x.area.View(), "\n"), "\n")
 	if len(lines) > room {
 		lines = lines[:room]
@@ -85,10 +135,10 @@ func (x *importDialog) leftBefore() string {
 	return leftBefore(x.kept)
 }
 
-// report says what was found, at most as many lines as there is room for.
-func (x *importDialog) report(width, limit int) []string {
+// report says all of what was found.
+func (x *importDialog) report(width int) []string {
 	w := &planWriter{width: width - 2}
-	if !x.writeState(w, width, limit) {
+	if !x.writeState(w, width) {
 		return w.lines
 	}
 	x.writeRemarks(w)
@@ -99,17 +149,13 @@ func (x *importDialog) report(width, limit int) []string {
 			w.add(x.look.Strong, "", "  ", "$ "+text.Safe(l), 0)
 		}
 	default:
-		x.writePlan(w, width, limit)
-	}
-	if len(w.lines) > limit {
-		rest := len(w.lines) - limit + 1
-		return append(w.lines[:limit-1:limit-1], x.look.Faint.Render(x.look.Glyphs.Down+" "+rules.Plural(rest, "more line")))
+		x.writePlan(w, width)
 	}
 	return w.lines
 }
 
 // writeState says what can be done with the text now; it is false where nothing is known of it.
-func (x *importDialog) writeState(w *planWriter, width, limit int) bool {
+func (x *importDialog) writeState(w *planWriter, width int) bool {
 	look := x.look
 	switch {
 	case x.sending:
@@ -125,9 +171,9 @@ func (x *importDialog) writeState(w *planWriter, width, limit int) bool {
 		w.add(look.Faint, "", "", "reading…", 1)
 		return false
 	case x.applicable():
-		w.add(look.Good.Bold(true), "", "", "enter applies "+rules.Plural(len(x.found.Plan.Steps), "change"), 1)
+		w.add(look.Good.Bold(true), "", "", x.appliesWords(w.width), 1)
 		safety := x.impact.safety(x.chosen, keyImportCountdown.Help().Key, width)
-		if own := len(x.impact.ownLines(width)); limit < 8 && own < len(safety) {
+		if own := len(x.impact.ownLines(width)); x.boxHeight() < 18 && own < len(safety) {
 			safety = slices.Concat(safety[own:], safety[:own]) // what can be chosen is in sight
 		}
 		w.lines = append(w.lines, safety...)
@@ -159,14 +205,29 @@ func (x *importDialog) writeRemarks(w *planWriter) {
 	}
 }
 
-// writePlan writes the commands, as many as there is room for, and what they would touch.
-func (x *importDialog) writePlan(w *planWriter, width, limit int) {
-	for _, argv := range x.found.Plan.Commands() {
-		w.add(x.look.Strong, "", "  ", "$ "+text.Safe(rules.ShellLine(argv)), 0)
-		if len(w.lines) > limit {
-			break
-		}
+// appliesWords say what enter does with the plan.
+func (x *importDialog) appliesWords(width int) string {
+	changes := rules.Plural(len(x.found.Plan.Steps), "change")
+	if x.through.whole() {
+		return "enter applies " + changes
 	}
+	unread := appliesWords(&x.through)
+	if counted := unread + " " + changes; text.Width(counted) <= width {
+		return counted
+	}
+	return unread
+}
+
+// writePlan writes the commands and what they would touch.
+func (x *importDialog) writePlan(w *planWriter, width int) {
+	if x.commands == nil { // of a long text they take their time
+		c := &planWriter{width: w.width}
+		for _, argv := range x.found.Plan.Commands() {
+			c.add(x.look.Strong, "", "  ", "$ "+text.Safe(rules.ShellLine(argv)), 0)
+		}
+		x.commands = c.lines
+	}
+	w.lines = append(w.lines, x.commands...)
 	if x.applicable() {
 		w.lines = append(append(append(w.lines, x.impact.barLines(width)...), x.impact.flowLines(width)...), x.impact.diffLines(width)...)
 	}

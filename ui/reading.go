@@ -2,7 +2,9 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 
+	"nattui/rules"
 	"nattui/ui/text"
 )
 
@@ -37,6 +39,19 @@ func (r *reading) fit(lines []string, room int) {
 // seen is what is in sight of the lines.
 func (r *reading) seen() []string {
 	return r.lines[min(r.offset, len(r.lines)):min(len(r.lines), r.offset+r.page)]
+}
+
+// marked is what is in sight, whose last line says how many more there are, and by which key they are read where that is named.
+func (r *reading) marked(d *desk, key string) []string {
+	seen := slices.Clone(r.seen())
+	if rest := r.most - r.offset; rest > 0 && len(seen) > 0 {
+		more := d.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line")
+		if key != "" {
+			more += ": " + key
+		}
+		seen[len(seen)-1] = d.look.Faint.Render(more)
+	}
+	return seen
 }
 
 // progress tells in a box's title which lines are in sight, nothing where all are.

@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	tea "charm.land/bubbletea/v2"
+
 	"nattui/rules"
 )
 
@@ -63,6 +65,8 @@ func (s *stage) readOn() {
 			unread = !box.read.whole()
 		case *form:
 			unread = box.ready && !box.read.whole()
+		case *importDialog:
+			unread = box.applicable() && !box.through.whole()
 		}
 		if !unread {
 			return
@@ -75,6 +79,81 @@ func (s *stage) readOn() {
 func (s *stage) agree(key string) {
 	s.readOn()
 	s.press(key)
+}
+
+// Pasted commands are read to their end before they are applied, by the key that applies them and by one that scrolls, and the
+// text has its room again once it is typed.
+func TestPastedCommandsAreReadBeforeTheyAreApplied(t *testing.T) {
+	for _, size := range [][2]int{{80, 24}, {40, 12}, {120, 40}} {
+		for _, key := range []string{"enter", "ctrl+s", "pgdown"} {
+			synctest.Test(t, func(t *testing.T) {
+				s := importStage(t, size[0], size[1], bareRules)
+				text := ""
+				for i := range 30 {
+					text += fmt.Sprintf("iptables -t nat -A PREROUTING -d 203.0.113.1 -p tcp --dport %d -j DNAT --to 192.168.0.9:%d\n", 8101+i, 9101+i)
+				}
+				s.send(tea.PasteMsg{Content: text + "iptables -P FORWARD DROP"})
+				if s.press("ctrl+y"); !s.app.top().(*importDialog).applicable() {
+					t.Fatalf("nothing can be applied:\n%s", s.screen())
+				}
+				s.tells("enter reads on, then applies")
+				s.sees(" more lines: pgdn")
+				s.sees("enter read on")
+				if help := s.helpOf("in this box"); !strings.Contains(strings.Join(strings.Fields(help), " "), "pgdn read on") {
+					t.Errorf("help has:\n%s", help)
+				}
+				seen := ""
+				for i := range 120 {
+					seen += flat(s.screen())
+					s.fits()
+					last := !strings.Contains(s.screen(), "more line")
+					if last != strings.Contains(s.screen(), "enter applies 31 changes") && s.app.top().(*importDialog).beneath.offset == 0 {
+						t.Fatalf("what enter does is not told:\n%s", s.screen())
+					}
+					if s.press(key); key == "pgdown" && last {
+						s.press("enter")
+					}
+					if len(s.kernel.applied) > 0 {
+						break
+					}
+					if i == 119 {
+						t.Fatalf("%s never applies it:\n%s", key, s.screen())
+					}
+				}
+				for _, want := range []string{"9101", "9115", "9130", "-PFORWARDDROP"} {
+					if !strings.Contains(seen, want) {
+						t.Errorf("%s was applied and never on the screen", want)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A scrolled report gives way to the text where that is typed, and stays where it is while the gateway is read anew.
+func TestReportOfPastedCommandsScrolls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := importStage(t, 80, 24, bareRules)
+		s.send(tea.PasteMsg{Content: strings.Repeat("iptables -t nat -A PREROUTNG -d 203.0.113.1 -p tcp --dport 81 -j DNAT --to 192.168.0.9:80\n", 30)})
+		s.sees("1:20 ")
+		s.press("pgdown", "pgdown")
+		s.lacks("1:20 ")
+		x, at := s.app.top().(*importDialog), 0
+		if at = x.beneath.offset; at == 0 {
+			t.Fatalf("it does not scroll:\n%s", s.screen())
+		}
+		s.tables(true)
+		if x.beneath.offset != at {
+			t.Errorf("it goes from line %d to %d by itself", at, x.beneath.offset)
+		}
+		s.press("pgup", "pgup", "pgup")
+		s.sees("1:20 ")
+		s.press("pgdown")
+		s.send(tea.MouseWheelMsg{X: 10, Y: 10, Button: tea.MouseWheelDown})
+		s.write("x")
+		s.sees("1:20 ")
+		s.fits()
+	})
 }
 
 // flat is a screen in one line without blanks and frames.

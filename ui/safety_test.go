@@ -255,7 +255,7 @@ func TestImportHasTheCountdownChosen(t *testing.T) {
 			s.press("ctrl+o", "ctrl+o", "ctrl+o")
 			s.sees("rolled back after 5 min")
 			s.golden(fmt.Sprintf("import-over-ssh-%dx%d", size.w, size.h))
-			s.press("enter")
+			s.agree("enter")
 			if len(s.kernel.applied) != 1 || s.kernel.terms.Confirm != 5*time.Minute {
 				t.Errorf("%d plans were applied, and wait %v", len(s.kernel.applied), s.kernel.terms.Confirm)
 			}
