@@ -17,7 +17,10 @@ type fields struct {
 	list  []field
 	label int // cells of the labels
 	at    int // the field that keys go to
+	was   int // the one that keys went to when that was asked last
 	left  map[string]bool
+	// touched tells that a key has been pressed in them.
+	touched bool
 	// wrong is what is wrong with a field, "" if nothing is.
 	wrong func(key string) string
 }
@@ -62,9 +65,30 @@ func (f *fields) focused() string { return f.list[f.at].key() }
 // Go moves to a field; beyond the last comes the first.
 func (f *fields) Go(to int) {
 	n := len(f.list)
+	f.touched = true
 	f.leave()
 	f.at = (to%n + n) % n
 	f.list[f.at].focus()
+}
+
+// moved tells, once, that keys go to another field now.
+func (f *fields) moved() bool {
+	moved := f.at != f.was
+	f.was = f.at
+	return moved
+}
+
+// rank orders what is said of fields: as they stand, and last what is of none of them. With first, what is of the one that
+// keys go to comes before all.
+func (f *fields) rank(key string, first bool) int {
+	at := slices.IndexFunc(f.list, func(x field) bool { return x.key() == key })
+	switch {
+	case at < 0:
+		return len(f.list)
+	case first && at == f.at:
+		return -1
+	}
+	return at
 }
 
 // leave takes leave of the field that is filled in.
@@ -119,6 +143,9 @@ func (f *fields) has(key string) bool {
 	return slices.ContainsFunc(f.list, func(x field) bool { return x.key() == key })
 }
 
+// isWrong tells whether what is wrong with the field that keys go to is said.
+func (f *fields) isWrong() bool { return f.left[f.focused()] && f.wrong(f.focused()) != "" }
+
 // suggestions are what is known for the field that is filled in.
 func (f *fields) suggestions() []string {
 	if e, ok := f.list[f.at].(*entry); ok {
@@ -128,7 +155,10 @@ func (f *fields) suggestions() []string {
 }
 
 // press gives a key to the field.
-func (f *fields) press(k tea.KeyPressMsg) bool { return f.list[f.at].press(k) }
+func (f *fields) press(k tea.KeyPressMsg) bool {
+	f.touched = true
+	return f.list[f.at].press(k)
+}
 
 // takes is what the field takes of pasted text: a line, unless its options are gone through.
 func (f *fields) takes() intake {
@@ -140,7 +170,10 @@ func (f *fields) takes() intake {
 }
 
 // paste puts text into the field.
-func (f *fields) paste(s string) { f.list[f.at].paste(s) }
+func (f *fields) paste(s string) {
+	f.touched = true
+	f.list[f.at].paste(s)
+}
 
 // actions are the keys of the fields; plan shows what they make, which enter does in the last one. Those that leave the form
 // are shown before those that the field has itself.

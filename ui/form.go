@@ -25,7 +25,7 @@ type form struct {
 
 	ready   bool // the plan is on the screen; enter applies it
 	sending bool
-	missing string // the first field that is wrong, and why
+	missing string // what is wrong of a field that is not shown
 	refused string // the kernel's own words
 	lasts   time.Duration
 	impact  impact
@@ -123,7 +123,7 @@ func (f *form) typed(changed bool) {
 	if !changed {
 		return
 	}
-	f.refused, f.missing = "", ""
+	f.refused, f.missing, f.offset = "", "", 0
 	if f.draft.Kind != f.kind {
 		f.build()
 	}
@@ -145,6 +145,9 @@ func (f *form) Actions() keyTable {
 	}.and(f.keys().while(ready), f.fields.actions(f.toPlan, keyTable{
 		act(bind("ctrl+n", "start anew", "ctrl+n"), f.anew).when(func() bool { return f.kept }).otherwise(f.saying(alreadyNew)),
 		act(bind("esc", "close", "esc", "ctrl+c"), func() { f.fields.leave(); f.close(f) }),
+	}).and(keyTable{
+		act(bind("pgdn", "read on", "pgdown"), func() { f.Wheel(max(1, f.page-1)) }).when(func() bool { return f.most > 0 }),
+		act(hidden(bind("pgup", "read back", "pgup")), func() { f.Wheel(-max(1, f.page-1)) }).when(func() bool { return f.most > 0 }),
 	}).while(filling))
 }
 
@@ -163,19 +166,19 @@ func (f *form) planName() string {
 
 // toPlan shows the plan, unless a field is wrong: then that is gone to.
 func (f *form) toPlan() tea.Cmd {
-	f.missing, f.offset = f.fields.goToWrong(), 0
-	if _, problems := f.plan(); f.missing == "" && rules.HasErrors(problems) {
+	f.missing, f.offset = "", 0
+	f.ready = f.fields.goToWrong() == ""
+	if _, problems := f.plan(); f.ready && rules.HasErrors(problems) {
 		for _, p := range problems {
 			if !p.Warning && f.missing == "" {
-				f.missing = p.Text // of a field that is not shown
+				f.missing, f.ready = p.Text, false
 			}
 		}
 	}
-	f.ready = f.missing == ""
 	return nil
 }
 
-func (f *form) backToFields() { f.ready = false }
+func (f *form) backToFields() { f.ready, f.offset = false, 0 }
 
 // anew throws away what was typed before.
 func (f *form) anew() {
@@ -265,9 +268,12 @@ func (f *form) Settle() tea.Cmd {
 	if p, problems := f.plan(); !f.sending && !rules.HasErrors(problems) {
 		cmd = f.impact.weigh(p)
 	}
+	if f.fields.moved() && !f.ready {
+		f.offset = 0
+	}
+	width, rows := f.previewRoom()
+	f.fit(f.previewLines(width, rows), rows)
 	if f.ready {
-		width, rows := f.previewRoom()
-		f.fit(f.previewLines(width, rows), rows)
 		f.read.note(fmt.Sprint(width, f.planName()), f.offset, rows, len(f.lines))
 		f.lines = f.previewLines(width, rows) // enter reads on, or applies it
 	} else {

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -26,7 +27,7 @@ func (f *form) View(width, height int) string {
 		w := min(width, mostForm)
 		side, _ := f.previewRoom()
 		own := fieldsWidth(w) - 4
-		left, right := f.fields.window(own, rows), f.preview(side, rows)
+		left, right := f.fields.window(own, rows), f.preview(side)
 		var lines []string
 		for i := range max(len(left), len(right)) {
 			lines = append(lines, text.Pad(at(left, i), own, false)+" "+f.look.Line.Render(f.look.Glyphs.Pipe)+" "+at(right, i))
@@ -34,12 +35,15 @@ func (f *form) View(width, height int) string {
 		return box(f.desk, title, lines, w)
 	case f.ready:
 		side, _ := f.previewRoom()
-		return box(f.desk, title, f.preview(side, rows), side+4)
+		return box(f.desk, title, f.preview(side), side+4)
 	}
 	w := min(width, narrowForm)
-	lines := append(f.fields.window(w-4, max(3, rows-5)), f.look.Line.Render(strings.Repeat(f.look.Glyphs.Rule, w-4)))
-	return box(f.desk, title, append(lines, f.preview(w-4, max(1, rows-len(lines)))...), w)
+	lines := append(f.fields.window(w-4, fieldRows(rows)), f.look.Line.Render(strings.Repeat(f.look.Glyphs.Rule, w-4)))
+	return box(f.desk, title, append(lines, f.preview(w-4)...), w)
 }
+
+// fieldRows is how many rows of a box the fields have where the plan stands beneath them.
+func fieldRows(rows int) int { return max(3, rows-5) }
 
 // mostForm is how wide the form is at most, wideForm from what width on a plan that waits to be applied stands beside the fields.
 const (
@@ -55,59 +59,78 @@ func (f *form) sideBySide(width int) bool {
 	return !f.plain && width >= besideWidth && (!f.ready || width >= wideForm)
 }
 
-// previewRoom is the space for the plan that waits to be applied, or that stands beside the fields.
+// previewRoom is the space for the plan that waits to be applied, or for what the fields make beside or beneath them.
 func (f *form) previewRoom() (width, rows int) {
-	if width := min(f.desk.width, mostForm); f.sideBySide(width) {
-		return width - fieldsWidth(width) - 3, f.boxHeight() - 2
+	rows = f.boxHeight() - 2
+	switch {
+	case f.sideBySide(min(f.desk.width, mostForm)):
+		width := min(f.desk.width, mostForm)
+		return width - fieldsWidth(width) - 3, rows
+	case f.ready:
+		return min(f.desk.width, mostForm) - 4, rows
 	}
-	return min(f.desk.width, mostForm) - 4, f.boxHeight() - 2
+	return min(f.desk.width, narrowForm) - 4, max(1, rows-min(len(f.fields.list), fieldRows(rows))-1)
 }
 
 // preview says what the fields make, in as many lines as there are.
-func (f *form) preview(width, height int) []string {
+func (f *form) preview(width int) []string {
 	if f.ready {
 		return f.marked(f.desk, "")
 	}
-	lines := f.previewLines(width, height)
-	if rest := len(lines) - height; rest > 0 {
-		more := f.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line")
-		if whole := more + " in the plan: ctrl+s"; text.Width(whole) <= width {
-			more = whole
-		} else {
-			more += ": ctrl+s"
-		}
-		lines = append(lines[:max(0, height-1)], f.look.Faint.Render(text.Fit(more, width)))
+	if _, problems := f.plan(); rules.HasErrors(problems) || f.sending {
+		return f.marked(f.desk, ": pgdn")
+	}
+	if more := f.marked(f.desk, " in the plan: ctrl+s"); len(more) == 0 || text.Width(more[len(more)-1]) <= width {
+		return more
+	}
+	return f.marked(f.desk, ": ctrl+s")
+}
+
+// previewLines are all that the fields make: what is wrong, else the plan. Where not all of that has room, what is about the
+// field that keys go to comes first.
+func (f *form) previewLines(width, height int) []string {
+	lines := f.previewFrom(width, height, false)
+	if len(lines) > height && !f.ready {
+		return f.previewFrom(width, height, true)
 	}
 	return lines
 }
 
-// previewLines are all that the fields make: what is wrong, else the plan.
-func (f *form) previewLines(width, height int) []string {
+func (f *form) previewFrom(width, height int, focused bool) []string {
 	w := &planWriter{width: width}
 	p, problems := f.plan()
-	f.writeState(w, problems)
+	s := f.fields.suggestions()
+	known := func(limit int) {
+		if len(s) > 0 && !f.ready {
+			w.add(f.look.Faint, "", "", "known here: "+text.Safe(strings.Join(s, "  ")), limit)
+		}
+		s = nil
+	}
+	if focused && rules.HasErrors(problems) && !f.fields.isWrong() {
+		known(1)
+	}
+	told := len(w.lines)
+	f.writeState(w, problems, height, focused)
 	switch {
 	case !rules.HasErrors(problems):
 		f.writePlan(w, p, problems, height)
-	case len(w.lines) == 0:
+	case len(w.lines) == told:
 		w.add(f.look.Faint, "", "", "The command and what it does appear here as you fill in the fields.", 3)
 	}
-	if s := f.fields.suggestions(); len(s) > 0 && !f.ready {
-		w.add(f.look.Faint, "", "", "known here: "+text.Safe(strings.Join(s, "  ")), 2)
-	}
+	known(2)
 	return w.lines
 }
 
-// writeState says what can be done now, and what is in the way.
-func (f *form) writeState(w *planWriter, problems []rules.Problem) {
+// writeState says what can be done now, and what is in the way, in the order of the fields.
+func (f *form) writeState(w *planWriter, problems []rules.Problem, height int, focused bool) {
 	look := f.look
 	switch {
 	case f.sending:
 		w.add(look.Attention, "", "", "checking with the kernel…", 1)
 	case f.ready:
 		w.add(look.Good.Bold(true), "", "", appliesWords(&f.read), 1)
-	case f.kept:
-		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
+	case f.kept && !f.fields.touched:
+		writeKept(w, look.Faint, height)
 	}
 	if f.refused != "" {
 		w.add(look.Broken, "", "", "refused: "+text.Safe(f.refused), 0)
@@ -115,11 +138,24 @@ func (f *form) writeState(w *planWriter, problems []rules.Problem) {
 	if f.missing != "" {
 		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.missing), 0)
 	}
+	problems = slices.Clone(problems)
+	slices.SortStableFunc(problems, func(a, b rules.Problem) int {
+		return f.fields.rank(string(a.Field), focused) - f.fields.rank(string(b.Field), focused)
+	})
 	for _, pr := range problems {
-		if !pr.Warning && f.fields.shows(string(pr.Field)) && !strings.HasSuffix(f.missing, pr.Text) {
+		if !pr.Warning && f.fields.shows(string(pr.Field)) && f.missing != pr.Text {
 			w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(f.fields.naming(string(pr.Field), pr.Text)), 0)
 		}
 	}
+}
+
+// writeKept says that what was typed before is there again, in one line where room is scarce.
+func writeKept(w *planWriter, style theme.Style, height int) {
+	if height < 8 {
+		w.add(style, "", "", "as you left it; ctrl+n starts anew", 1)
+		return
+	}
+	w.add(style, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
 }
 
 // writePlan writes the commands, what they do, and what they would touch.

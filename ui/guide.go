@@ -32,7 +32,6 @@ type guideScreen struct {
 	hurried bool                           // the plan is to be shown as soon as it is known
 	ready   bool                           // all are answered and the plan is on the screen: enter applies
 	sending bool
-	missing string // the first answer that is wrong, and why
 	refused string // the kernel's own words
 
 	advice     guide.Advice
@@ -175,7 +174,7 @@ func (s *guideScreen) Type(k tea.KeyPressMsg) (tea.Cmd, bool) {
 func (s *guideScreen) typing(do func()) tea.Cmd {
 	before := s.answers
 	do()
-	s.refused, s.missing, s.hurried = "", "", false
+	s.refused, s.hurried = "", false
 	if s.answers == before {
 		return nil
 	}
@@ -265,13 +264,7 @@ func (s *guideScreen) toPlan() tea.Cmd {
 	if s.hurried = !s.known || s.running; s.hurried {
 		return nil
 	}
-	s.missing = s.fields.goToWrong()
-	for _, p := range s.advice.Objections {
-		if s.missing == "" && !p.Warning {
-			s.missing = p.String() // of no field in particular
-		}
-	}
-	s.ready, s.scroll = s.missing == "", 0
+	s.ready, s.scroll = s.fields.goToWrong() == "" && !s.advice.Wrong(), 0
 	return nil
 }
 
@@ -301,7 +294,7 @@ func (s *guideScreen) begin(i *intention) tea.Cmd {
 		s.sayUnread()
 		return nil
 	}
-	s.asked, s.proof, s.ready, s.hurried, s.refused, s.missing, s.known = i, nil, false, false, "", "", false
+	s.asked, s.proof, s.ready, s.hurried, s.refused, s.known = i, nil, false, false, "", false
 	s.answers = s.defaults()
 	var draft answers
 	if draft, s.kept = s.drafts[i]; s.kept {
@@ -399,6 +392,9 @@ func (s *guideScreen) Settle(width, height int) tea.Cmd {
 	}
 	w, room := s.planRoom(width, height)
 	s.room = room
+	if s.fields.moved() && !s.ready {
+		s.scroll = 0
+	}
 	s.plan = s.planLines(w)
 	s.scrollBy(0)
 	if s.notePlan(w) {
@@ -467,7 +463,7 @@ func (s *guideScreen) planWindow(indent string) []string {
 		lines = append(lines, indent+l)
 	}
 	if rest := len(s.plan) - to; rest > 0 && len(lines) > 1 {
-		lines[len(lines)-1] = indent + s.look.Faint.Render(s.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line")+" (pgdn)")
+		lines[len(lines)-1] = indent + s.look.Faint.Render(s.look.Glyphs.Down+" "+rules.Plural(rest+1, "more line")+": pgdn")
 	}
 	return lines
 }

@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -29,20 +30,37 @@ func (s *guideScreen) notePlan(width int) bool {
 	return s.read.whole() != before
 }
 
-// planLines are what speaks against the answers, then the steps, each with its
-// reason and its commands, and what they would touch.
+// planLines are what speaks against the answers, then the steps, each with its reason and its commands, and what they would
+// touch. Where not all of that has room, what is about the field that keys go to comes first.
 func (s *guideScreen) planLines(width int) []string {
+	lines := s.planFrom(width, false)
+	if len(lines) > s.room && !s.ready {
+		return s.planFrom(width, true)
+	}
+	return lines
+}
+
+func (s *guideScreen) planFrom(width int, focused bool) []string {
 	w := &planWriter{width: width}
 	s.writeState(w)
 	if !s.known {
 		w.add(s.look.Faint, "", "", "the plan is being made…", 1)
 		return w.lines
 	}
-	if list := s.fields.suggestions(); len(list) > 0 && !s.ready {
-		w.add(s.look.Faint, "", "", "known here: "+text.Safe(strings.Join(list, "  ")), 2)
+	known := s.fields.suggestions()
+	limit := 2
+	if focused {
+		limit = 1
+	}
+	wrong := s.fields.isWrong()
+	if !wrong {
+		s.writeKnown(w, known, limit)
 	}
 	told := len(w.lines)
-	s.writeProblems(w)
+	s.writeProblems(w, focused)
+	if wrong {
+		s.writeKnown(w, known, limit)
+	}
 	switch {
 	case !s.advice.Wrong():
 		s.writeSteps(w)
@@ -51,6 +69,13 @@ func (s *guideScreen) planLines(width int) []string {
 	}
 	s.writeAlternatives(w)
 	return w.lines
+}
+
+// writeKnown writes what is known for the field that keys go to.
+func (s *guideScreen) writeKnown(w *planWriter, known []string, limit int) {
+	if len(known) > 0 && !s.ready {
+		w.add(s.look.Faint, "", "", "known here: "+text.Safe(strings.Join(known, "  ")), limit)
+	}
 }
 
 // writeState says what can be done with the plan now.
@@ -67,11 +92,8 @@ func (s *guideScreen) writeState(w *planWriter) {
 		w.add(look.Good.Bold(true), "", "", "nothing to do; enter waits for a packet", 2)
 	case s.hurried:
 		w.add(look.Attention, "", "", "the plan is being made…", 1)
-	case s.kept:
-		w.add(look.Faint, "", "", "what you typed before is here again (ctrl+n starts anew)", 2)
-	}
-	if s.missing != "" {
-		w.add(look.Broken, look.Glyphs.Cross+" ", "  ", text.Safe(s.missing), 0)
+	case s.kept && !s.ready && !s.fields.touched:
+		writeKept(w, look.Faint, s.room)
 	}
 	if s.refused != "" {
 		w.add(look.Broken, "", "", "refused: "+text.Safe(s.refused), 0)
@@ -89,9 +111,19 @@ func appliesWords(r *readThrough) string {
 	return "enter reads on, then applies"
 }
 
-func (s *guideScreen) writeProblems(w *planWriter) {
-	for _, p := range s.advice.Objections {
-		if !s.shows(p) || s.missing != "" && strings.HasSuffix(s.missing, p.String()) {
+// writeProblems writes what speaks against the answers in the order of the fields; what only warns comes last.
+func (s *guideScreen) writeProblems(w *planWriter, focused bool) {
+	rank := func(p guide.Objection) int {
+		at := s.fields.rank(p.Field, focused)
+		if p.Warning && at >= 0 {
+			at += len(s.fields.list) + 1
+		}
+		return at
+	}
+	problems := slices.Clone(s.advice.Objections)
+	slices.SortStableFunc(problems, func(a, b guide.Objection) int { return rank(a) - rank(b) })
+	for _, p := range problems {
+		if !s.shows(p) {
 			continue
 		}
 		mark, style := s.look.Glyphs.Cross+" ", s.look.Broken

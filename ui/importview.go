@@ -13,7 +13,7 @@ import (
 
 // below is what is in sight of the report, in a box of so many rows within its frame, and how many lines it leaves to the text.
 func (x *importDialog) below(rows int) (lines []string, room int) {
-	lines = x.beneath.marked(x.desk, "pgdn")
+	lines = x.beneath.marked(x.desk, ": pgdn")
 	if !x.known {
 		lines = x.beneath.lines // where it was read is kept for what comes
 	}

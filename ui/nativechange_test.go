@@ -104,6 +104,7 @@ func TestNativeRuleInTheForm(t *testing.T) {
 		screen := s.app.screens[0].(*rulesScreen)
 		chain := s.native.Table("inet", "fw4").Chain("dstnat_wan")
 		s.run(screen.openFields(nativeFieldsMsg{edit: nativeEditOf(t, s, chain, 0)}))
+		s.run(s.app.settle())
 		s.app.drawn = s.app.draw()
 		s.sees("Edit rule 1 of inet fw4 dstnat_wan")
 		s.golden("native-form")

@@ -41,15 +41,11 @@ func (r *reading) seen() []string {
 	return r.lines[min(r.offset, len(r.lines)):min(len(r.lines), r.offset+r.page)]
 }
 
-// marked is what is in sight, whose last line says how many more there are, and by which key they are read where that is named.
-func (r *reading) marked(d *desk, key string) []string {
+// marked is what is in sight, whose last line says how many more there are, and how they are read.
+func (r *reading) marked(d *desk, how string) []string {
 	seen := slices.Clone(r.seen())
 	if rest := r.most - r.offset; rest > 0 && len(seen) > 0 {
-		more := d.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line")
-		if key != "" {
-			more += ": " + key
-		}
-		seen[len(seen)-1] = d.look.Faint.Render(more)
+		seen[len(seen)-1] = d.look.Faint.Render(d.look.Glyphs.Down + " " + rules.Plural(rest+1, "more line") + how)
 	}
 	return seen
 }
