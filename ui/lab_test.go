@@ -108,6 +108,26 @@ func labStage(t *testing.T, width, height int, of, tables string) (*stage, *labV
 	return s, l
 }
 
+// A request that was sent is replaced by what is typed next, as the one that the line opens with; one that was refused is
+// gone on with, and it is said which part of it is wrong.
+func TestLabLineAfterSending(t *testing.T) {
+	s, l := labStage(t, 80, 24, "", gatewayRules)
+	s.press("L", "enter")
+	s.write("tcp 203.0.113.1:80")
+	s.press("enter")
+	s.write("foo")
+	s.sees("from client  foo")
+	s.press("ctrl+z")
+	s.sees("from client  tcp 203.0.113.1:80")
+	s.write("foo")
+	s.press("enter")
+	s.sees("\"80foo\" is not a port: ports go from 1 to 65535")
+	s.press("backspace", "backspace", "backspace", "enter")
+	if len(l.sent) != 2 || l.sent[1] != l.sent[0] {
+		t.Errorf("sent %+v", l.sent)
+	}
+}
+
 func TestLabMap(t *testing.T) {
 	s, l := labStage(t, 80, 24, "", gatewayRules)
 	s.sees("LAB publish L")

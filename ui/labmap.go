@@ -167,6 +167,7 @@ func (m *labMap) sendTyped() tea.Cmd {
 	}
 	m.refused = ""
 	delete(m.bench.drafts, h.Name)
+	m.input.offer(m.input.Value()) // the next one mostly is another
 	return m.sendThis(r)
 }
 

@@ -35,11 +35,18 @@ func TestParseRequest(t *testing.T) {
 		{text: "ping 192.168.0.2:80", err: "without a port"},
 		{text: "tcp 203.0.113.1", err: "the port is missing: 203.0.113.1:80"},
 		{text: "tcp 2001:db8::1", err: "the port is missing: [2001:db8::1]:80"},
-		{text: "tcp 203.0.113.1:0", err: "is not an address and port"},
-		{text: "tcp example.net:80", err: "is not an address and port"},
+		{text: "tcp 203.0.113.1:0", err: `"0" is not a port`},
+		{text: "tcp 203.0.113.1:80foo", err: `"80foo" is not a port: ports go from 1 to 65535`},
+		{text: "tcp [2001:db8::1]:99999", err: `"99999" is not a port`},
+		{text: "tcp example.net:80", err: `"example.net" is not an address`},
+		{text: "tcp 203.0.113.300:80", err: `"203.0.113.300" is not an address`},
+		{text: "ping example.net", err: `"example.net" is not an address`},
+		{text: "ping 203.0.113.1:http", err: `ping takes an address without a port`},
+		{text: "sctp 203.0.113.1:80", err: `"sctp" is none of tcp, udp and ping`},
 		{text: "", err: "write tcp, udp or ping"},
-		{text: "tcp", err: "write tcp, udp or ping"},
-		{text: "tcp 203.0.113.1 80", err: "write tcp, udp or ping"},
+		{text: "tcp", err: "where to is missing, such as  tcp 203.0.113.1:80"},
+		{text: "ping", err: "where to is missing, such as  ping 203.0.113.1"},
+		{text: "tcp 203.0.113.1:80 foo", err: `"foo" is more than where to`},
 	} {
 		r, err := mission.ParseRequest("client", c.text)
 		switch {

@@ -46,26 +46,56 @@ func ParseRequest(from, text string) (Request, error) {
 			r.Proto, words = rules.ICMP, words[1:]
 		}
 	}
-	if len(words) != 1 {
+	switch {
+	case strings.TrimSpace(text) == "":
 		return r, fmt.Errorf("write tcp, udp or ping and where to, such as  tcp 203.0.113.1:80")
+	case len(words) == 0:
+		return r, fmt.Errorf("where to is missing, such as  %s", strings.TrimSpace(text)+" "+r.example())
+	case len(words) > 1 && len(words) == len(strings.Fields(text)):
+		return r, fmt.Errorf("%q is none of tcp, udp and ping", words[0])
+	case len(words) > 1:
+		return r, fmt.Errorf("%q is more than where to, such as  %s", strings.Join(words[1:], " "), r.example())
+	}
+	var why string
+	if r.To, why = r.readTo(words[0]); why != "" {
+		return r, fmt.Errorf("%s", why)
+	}
+	return r, nil
+}
+
+// example is where a request of its protocol may be sent to.
+func (r Request) example() string {
+	if r.Proto == rules.ICMP {
+		return "203.0.113.1"
+	}
+	return "203.0.113.1:80"
+}
+
+// readTo reads where to send; why says what is wrong with which part of that.
+func (r Request) readTo(word string) (to netip.AddrPort, why string) {
+	a, err := netip.ParseAddr(strings.Trim(word, "[]"))
+	switch {
+	case err == nil && r.Proto == rules.ICMP:
+		return netip.AddrPortFrom(a, 0), ""
+	case err == nil:
+		return to, fmt.Sprintf("the port is missing: %s", netip.AddrPortFrom(a, 80))
+	}
+	to, err = netip.ParseAddrPort(word)
+	why = rules.WrongPort(word)
+	switch {
+	case (err == nil || why != "") && r.Proto == rules.ICMP:
+		return to, fmt.Sprintf("ping takes an address without a port, not %q", word)
+	case why != "" || err == nil:
+		return to, why
+	}
+	host := word
+	if i := strings.LastIndexByte(word, ':'); i > 0 && strings.Count(word, ":") == 1 {
+		host = word[:i]
 	}
 	if r.Proto == rules.ICMP {
-		a, err := netip.ParseAddr(strings.Trim(words[0], "[]"))
-		if err != nil {
-			return r, fmt.Errorf("ping takes an address without a port, not %q", words[0])
-		}
-		r.To = netip.AddrPortFrom(a, 0)
-		return r, nil
+		return to, fmt.Sprintf("%q is not an address, such as 203.0.113.1 or 2001:db8::1", host)
 	}
-	to, err := netip.ParseAddrPort(words[0])
-	switch a, noPort := netip.ParseAddr(words[0]); {
-	case err == nil && to.Port() > 0:
-		r.To = to
-		return r, nil
-	case noPort == nil:
-		return r, fmt.Errorf("the port is missing: %s", netip.AddrPortFrom(a, 80))
-	}
-	return r, fmt.Errorf("%q is not an address and port, such as 203.0.113.1:80 or [2001:db8::1]:80", words[0])
+	return to, fmt.Sprintf("%q is not an address, as in 203.0.113.1:80 or [2001:db8::1]:80", host)
 }
 
 // Resolve puts an address of the family in place of a machine's name, as in tcp client:80. What names no machine stays.
