@@ -58,7 +58,7 @@ const (
 // told is everything about a row's rule as it is now.
 func (s *rulesScreen) told(it ruleItem, width int) []string {
 	l := &factLines{look: s.look, width: width, label: ruleLabel}
-	if width < 50 {
+	if width < 40 {
 		l.label = narrowLabel
 	}
 	if it.native != nil {

@@ -76,9 +76,11 @@ func (s *rulesScreen) measureAll(p *pane) {
 func (s *rulesScreen) lay(p *pane) {
 	from, to := p.cursor.Window(len(p.items), p.height)
 	p.rows = p.rows[:0]
+	p.sight = contentWidths{}
 	for _, it := range p.items[from:to] {
 		row := s.rowOf(it)
 		p.content.measure(row, s.look.Glyphs.None)
+		p.sight.measure(row, s.look.Glyphs.None)
 		p.rows = append(p.rows, row)
 	}
 }
@@ -87,16 +89,16 @@ func (s *rulesScreen) lay(p *pane) {
 func (s *rulesScreen) rowOf(it ruleItem) ruleRow {
 	switch {
 	case it.parked != nil:
-		return ruleRow{cells: s.parkedCells(it)}
+		return ruleRow{cells: s.shorter(s.parkedCells(it))}
 	case it.native != nil:
-		return ruleRow{cells: s.nativeCells(it)}
+		return ruleRow{cells: s.shorter(s.nativeCells(it))}
 	case it.head:
 		return ruleRow{note: text.Safe(it.note)}
 	case it.at == 0:
 		return ruleRow{note: strings.Repeat("  ", it.depth) + "  " + text.Safe(it.note)}
 	}
 	if r, ok := s.ruleOf(it); ok {
-		return ruleRow{cells: s.cells(r, it)}
+		return ruleRow{cells: s.shorter(s.cells(r, it))}
 	}
 	return ruleRow{}
 }
@@ -268,82 +270,17 @@ func (s *rulesScreen) row(p *pane, i int, active bool, widths []int, width int) 
 	return bar + line
 }
 
-// fitColumns lays the rows of all panes out. An owner that has no column stands behind the chain that is jumped to.
-func (s *rulesScreen) fitColumns(width int) {
-	for {
-		for _, p := range s.panes {
-			s.lay(p)
-		}
-		shown, shared := true, s.shared()
-		for _, p := range s.panes {
-			p.widths = s.widthsOf(p, &shared, s.paneWidth(width)-4)
-			shown = shown && (p.widths[ruleColOwner] > 0 || p.content[ruleColOwner].width == 0)
-		}
-		if shown || !s.ownerShown {
-			return
-		}
-		s.ownerShown = false
-		s.measured()
-	}
-}
-
-// shared are the contents of all panes.
-func (s *rulesScreen) shared() (shared contentWidths) {
-	for _, p := range s.panes {
-		shared.widen(&p.content)
-	}
-	return shared
-}
-
-// widthsOf are the columns of a pane. Those that stand one over the other share them, unless one of them has room for its
-// own text and the long text of another would cut it.
-func (s *rulesScreen) widthsOf(p *pane, shared *contentWidths, width int) []int {
-	if s.wide {
-		return s.shareOut(&p.content, width)
-	}
-	widths := s.shareOut(shared, width)
-	if !s.cut(p, widths) {
-		return widths
-	}
-	if own := s.shareOut(&p.content, width); !s.cut(p, own) {
-		return own
-	}
-	return widths
-}
-
-// cut tells that columns have no room for what rules of a pane match and become.
-func (s *rulesScreen) cut(p *pane, widths []int) bool {
-	w := s.wants(&p.content)
-	return widths[ruleColMatch] < w[ruleColMatch] || widths[ruleColBecomes] < w[ruleColBecomes]
-}
-
-// measured measures the rows of all panes anew.
-func (s *rulesScreen) measured() {
-	for _, p := range s.panes {
-		s.measureAll(p)
-	}
-}
-
-// remeasure does so where other rows are listed than when it was done last, or their place is another: the columns do not
-// depend on what was there before.
-func (s *rulesScreen) remeasure(width, height int) {
-	if now := (ruleLaid{width, height, s.listed}); s.laid != now {
-		s.laid, s.ownerShown = now, true
-		s.measured()
-	}
-}
-
-// The widths from which the details stand beside the list, if there is room for so many cells of them beside what is in it,
-// and from which both chains stand beside each other as well, where they have room for all that is in them.
+// The width from which the details stand beside the list, with so many cells at least and at most, and that from which both chains
+// stand beside each other as well, where they have room for all that is in them.
 const (
 	ruleSplitWidth  = 160
 	ruleSplitHeight = 16
 	sideBySide      = 240
-	leastSide       = 60
+	leastSide       = 44
 	mostSide        = 90
 )
 
-// need is how many cells a list of panes one over the other has use for: one long rule does not take the details away.
+// need is how many cells a list of panes one over the other has use for; one long rule does not make the details narrow.
 func (s *rulesScreen) need() int {
 	shared := s.shared()
 	return s.cellsFor(&shared, [ruleColumns]int{ruleColMatch: 60, ruleColBecomes: 40, ruleColOwner: 20, ruleColComment: 40})
@@ -377,19 +314,19 @@ func (s *rulesScreen) cellsFor(content *contentWidths, most [ruleColumns]int) in
 	return sum
 }
 
-// arrangeBeside decides what stands beside each other on a screen: both chains, and the details of the selected line.
+// arrangeBeside decides what stands beside each other on a screen: both chains, and the details of the selected line. Where there
+// is not room for all, the list has still its ordinary columns beside the details, and what is long in it gives way.
 func (s *rulesScreen) arrangeBeside(width, height int) {
 	s.wide, s.sideCells = false, 0
-	split := width >= ruleSplitWidth && height >= ruleSplitHeight && !s.plain
+	list, split := s.need(), width >= ruleSplitWidth && height >= ruleSplitHeight && !s.plain
 	if width >= sideBySide && len(s.panes) > 1 {
 		beside := s.needBeside()
-		s.wide = beside+leastSide <= width || beside <= width && (!split || s.need()+leastSide > width)
-		if s.wide && split && beside+leastSide <= width {
-			s.sideCells = min(mostSide, width-beside)
+		if s.wide = beside+leastSide <= width || beside <= width && !split; s.wide {
+			list = beside
 		}
 	}
-	if need := s.need(); !s.wide && split && need+leastSide <= width {
-		s.sideCells = min(mostSide, width-need)
+	if split {
+		s.sideCells = min(mostSide, max(leastSide, width-list))
 	}
 }
 

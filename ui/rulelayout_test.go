@@ -138,3 +138,72 @@ func TestOneChainDoesNotCutTheOther(t *testing.T) {
 		s.sees("from 192.168.0.0/24 out wan0")
 	})
 }
+
+// longNames has interfaces with names of 15 characters, many forwards, and one translation that is wide in a place.
+func longNames(wide string) string {
+	var b strings.Builder
+	b.WriteString("*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\n")
+	for i := range 120 {
+		to := fmt.Sprintf("192.168.0.%d:443", i+1)
+		if i == 100 {
+			to = wide
+		}
+		fmt.Fprintf(&b, "[%d:60] -A PREROUTING -i verylongnam0wan -d 203.0.113.250/32 -p tcp -m tcp --dport %d -j DNAT --to-destination %s\n", i, 1000+i, to)
+	}
+	b.WriteString("[9:60] -A POSTROUTING -s 192.168.0.0/24 -o verylongnam0wan -j MASQUERADE\n")
+	return b.String() + "COMMIT\n"
+}
+
+// A translation that is wide elsewhere, in rows out of sight or of the other chain, does not cut what the rows in sight match.
+func TestWideRowsElsewhereCutNothing(t *testing.T) {
+	for _, wide := range []string{"192.168.0.1:443", "192.168.100.101-192.168.100.200:10000-20000"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, 80, 24, longNames(wide))
+			s.sees("tcp to 203.0.113.250:1000 in verylongnam0wan")
+			s.sees("192.168.0.1:443")
+			s.sees("from 192.168.0.0/24 out verylongnam0wan")
+			title := lineOf(s.screen(), "becomes")
+			for range 30 {
+				s.press("pgdown")
+			}
+			s.press("pgup")
+			if wide == "192.168.0.1:443" && lineOf(s.screen(), "becomes") != title {
+				t.Errorf("columns have moved from\n%sto\n%s", title, s.screen())
+			}
+			s.press("g")
+			s.sees("tcp to 203.0.113.250:1000 in verylongnam0wan")
+			s.fits()
+		})
+	}
+}
+
+// What becomes of a connection does not name an interface again where that would cut something.
+func TestAnInterfaceIsNamedTwiceOnlyWithRoom(t *testing.T) {
+	rule := strings.Replace(longNames("192.168.0.1:443"), "-s 192.168.0.0/24", "-s 192.168.0.0/24 -d 198.51.100.9/32", 1)
+	for width, want := range map[int]string{90: "from its address", 120: "from verylongnam0wan's address"} {
+		synctest.Test(t, func(t *testing.T) {
+			s := newStage(t, width, 24, rule)
+			s.sees("from 192.168.0.0/24 to 198.51.100.9 out verylongnam0wan")
+			s.sees(want)
+			s.fits()
+		})
+	}
+}
+
+// From 160 columns on the details stand beside the list, whatever a rule of it says.
+func TestDetailsStandBesideAnyList(t *testing.T) {
+	long := strings.Repeat("until the machine of the second floor has moved ", 4)
+	commented := strings.ReplaceAll(gatewayRules, "--dport 8443 ", "--dport 8443 -m comment --comment \""+long+"\" ")
+	for _, rules := range []string{gatewayRules, commented, longNames("192.168.100.101-192.168.100.200:10000-20000"), crowded(), longAddresses()} {
+		for _, width := range []int{160, 200, 239, 240, 250} {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStage(t, width, 50, rules)
+				s.sees("│ Rule 1 of PREROUTING")
+				for _, column := range []string{"match", "becomes", "pkts"} {
+					s.sees(column)
+				}
+				s.fits()
+			})
+		}
+	}
+}

@@ -42,6 +42,7 @@ type rulesScreen struct {
 	dense         bool     // nothing but rules gets lines of its own
 	sideCells     int      // how wide the details beside the list are; 0: there are none
 	ownerShown    bool     // in a column of its own
+	itsAddress    bool     // an interface whose address becomes the source is named once, in the match
 }
 
 // ruleLaid is what a layout is for: a screen, and what is listed on it.
@@ -59,10 +60,12 @@ type pane struct {
 	rules  int // in the chains that the kernel calls
 	stops  int // how many these are
 
-	// rows are those in sight, content what is in the columns, widths how they are laid out.
-	rows    []ruleRow
-	content contentWidths
-	widths  []int
+	// rows are those in sight, sight what is in their columns, content what is in those of all rows, widths how they are laid out,
+	// texts what match and translation were fitted to.
+	rows           []ruleRow
+	sight, content contentWidths
+	widths         []int
+	texts          ruleTexts
 }
 
 // ruleItem is one row: a rule, or a note where there is none.
