@@ -20,8 +20,9 @@ func (s *flowsScreen) foot(width, height int) []string {
 	}
 	look := s.look
 	lines := []string{s.divider(width)}
+	note, style := s.note()
 	if f, ok := s.current(); ok {
-		lines = append(lines, " "+s.sentence(&f, width-2), " "+look.Faint.Render(s.cutTo(s.summary(&f, width-2), width-2)))
+		lines = append(lines, s.flowLines(&f, width, height-1, note != "")...)
 	}
 	if g, ok := s.groups.current(); ok && s.mode == groupMode {
 		name := s.groupStyle(&g.Key).Render(text.Safe(s.groupName(&g.Key))) + look.Text.Render(": "+s.totals(g, false))
@@ -29,13 +30,30 @@ func (s *flowsScreen) foot(width, height int) []string {
 	}
 	if s.filter.open {
 		lines = append(lines[:1], s.filterHelp(width)...)
-	} else if note, style := s.note(); note != "" {
+	} else if note != "" {
 		lines = append(lines, " "+style.Render(text.Fit(note, width-2)))
 	}
 	for len(lines) < height {
 		lines = append(lines, "")
 	}
 	return lines[:height]
+}
+
+// flowLines say the flow in words, and its state, on as many lines as there are but for a note's.
+func (s *flowsScreen) flowLines(f *flow.Flow, width, rows int, noted bool) (lines []string) {
+	if noted {
+		rows--
+	}
+	for _, l := range s.sentence(f, width-2, rows-1) {
+		lines = append(lines, " "+l)
+	}
+	if s.plain {
+		return append(lines, " "+s.look.Faint.Render(s.summary(f, width-2)))
+	}
+	for _, l := range text.Wrap(s.summary(f, width-2), width-2, max(1, rows-len(lines))) {
+		lines = append(lines, " "+s.look.Faint.Render(l))
+	}
+	return lines
 }
 
 // countersRead is left out where it does not fit.
@@ -131,22 +149,37 @@ func seconds(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-// sentence says the flow in words, its translation in its colour.
-func (s *flowsScreen) sentence(f *flow.Flow, width int) string {
+// sentence says the flow in words, its translation in its colour, in so many lines at most.
+func (s *flowsScreen) sentence(f *flow.Flow, width, most int) []string {
 	look := s.look
 	plain := look.Text.Render
-	out := look.Strong.Render(s.endpoint(f, f.Client())) + plain(" asked for ") + look.Strong.Render(s.endpoint(f, f.AskedFor()))
+	parts := []string{look.Strong.Render(s.endpoint(f, f.Client())), plain("asked for ") + look.Strong.Render(s.endpoint(f, f.AskedFor()))}
 	nat := f.NAT()
 	if nat&flow.NATDst != 0 {
-		out += plain(", served by ") + s.natStyle(f).Render(s.endpoint(f, f.ServedBy()))
+		parts = append(parts, plain("served by ")+s.natStyle(f).Render(s.endpoint(f, f.ServedBy())))
 	}
 	if nat&flow.NATSrc != 0 {
-		out += plain(", seen as ") + look.SNAT.Render(s.endpoint(f, f.SeenAs()))
+		parts = append(parts, plain("seen as ")+look.SNAT.Render(s.endpoint(f, f.SeenAs())))
 	}
 	if nat == flow.NATNone {
-		out += look.Faint.Render(", not translated")
+		parts = append(parts, look.Faint.Render("not translated"))
 	}
-	return text.Fit(out, width)
+	var lines []string
+	for i, part := range parts {
+		if i > 0 && i < len(parts)-1 {
+			part += plain(",")
+		}
+		last := len(lines) - 1
+		if last < 0 || len(lines) < most && text.Width(lines[last])+1+text.Width(part) > width {
+			lines = append(lines, part)
+			continue
+		}
+		lines[last] += " " + part
+	}
+	for i := range lines {
+		lines[i] = text.Fit(lines[i], width)
+	}
+	return lines
 }
 
 // summary is the flow's state in one line; its graph and its rate stand there where that has room for them, too.

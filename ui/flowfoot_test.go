@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"nattui/ui/text"
 )
 
@@ -38,5 +40,31 @@ func TestNoColumnsOfNoMarks(t *testing.T) {
 		s, _ = flowStage(t, 250, 40, flows...)
 		s.sees("0x17")
 		s.lacks("zone")
+	})
+}
+
+// What is said of the selected connection takes the line beneath it as well, where one does not hold it and nothing else is told there.
+func TestLongSentenceOfAConnectionWraps(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := flowStage(t, 80, 24, someFlows()...)
+		s.sees(" 203.0.113.10:55474 asked for 203.0.113.1:80, served by 192.168.0.2:8080,\n seen as 192.168.0.1:55474\n")
+		f := aFlow(1, "[2001:db8:1::10]:46024", "[2001:db8:1::1]:80", "[2001:db8:2::2]:8080", "[2001:db8:2::1]:46024")
+		lines := s.app.screens[1].(*flowsScreen).sentence(&f, 78, 2)
+		if got := ansi.Strip(strings.Join(lines, "\n")); got != "[2001:db8:1::10]:46024 asked for [2001:db8:1::1]:80,\nserved by [2001:db8:2::2]:8080, seen as [2001:db8:2::1]:46024" {
+			t.Errorf("it says\n%s", got)
+		}
+		s.press("down", "down", "down")
+		s.sees(" 192.168.0.7:22000 asked for 192.168.0.1:22, not translated\n")
+		s.sees(" · expires in ")
+		s.fits()
+	})
+	synctest.Test(t, func(t *testing.T) { // a note has its line
+		s, _ := flowStage(t, 80, 24, aFlow(1, "198.51.100.107:46024", "203.0.113.1:80", "192.168.0.77:8080", "192.168.0.1:46024"))
+		s.sees("keeps a translation of earlier rules")
+		s.fits()
+	})
+	synctest.Test(t, func(t *testing.T) { // on one line where that holds it
+		s, _ := flowStage(t, 120, 24, aFlow(1, "198.51.100.7:46024", "203.0.113.1:80", "192.168.0.2:8080", "192.168.0.1:46024"))
+		s.sees("198.51.100.7:46024 asked for 203.0.113.1:80, served by 192.168.0.2:8080, seen as 192.168.0.1:46024\n")
 	})
 }
