@@ -39,19 +39,19 @@ func (s *rulesScreen) tellNative(l *factLines, it ruleItem) {
 	l.head(sentence)
 	l.lines = append(l.lines, "")
 	if c, ok := it.rule.Counted(it.native.Table); ok {
-		l.say("matched", fmt.Sprintf("%s, %s", rules.Plural(c.Packets, "packet"), text.Bytes(c.Bytes)))
+		l.count("matched", fmt.Sprintf("%s, %s", rules.Plural(c.Packets, "packet"), text.Bytes(c.Bytes)))
 	} else {
-		l.say("matched", "not counted: the rule has no counter")
+		l.count("matched", "not counted: the rule has no counter")
 	}
 	s.tellRate(l, it)
 	if it.native.Type == "nat" {
-		l.say("counts", "only the first packet of each connection reaches a NAT rule")
+		l.count("counts", "only the first packet of each connection reaches a NAT rule")
 	}
 	l.say("owner", it.rule.Owner(it.native))
 	l.say("comment", it.rule.Comment)
 	l.say("chain", chainWords(it.native))
 	if names := it.rule.Read(it.native, s.links()).Unknown; len(names) > 0 {
-		l.say("unparsed", strings.Join(names, ", ")+": not understood, shown as it is")
+		l.count("unparsed", strings.Join(names, ", ")+": not understood, shown as it is")
 	}
 	l.say("nft", own)
 	if x := it.element; x == nil {

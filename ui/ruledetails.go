@@ -57,7 +57,7 @@ const (
 
 // told is everything about a row's rule as it is now.
 func (s *rulesScreen) told(it ruleItem, width int) []string {
-	l := &factLines{look: s.look, width: width, label: ruleLabel}
+	l := &factLines{look: s.look, width: width, label: ruleLabel, hit: s.hit}
 	if width < 40 {
 		l.label = narrowLabel
 	}
@@ -83,23 +83,23 @@ func (s *rulesScreen) tellRule(l *factLines, it ruleItem) {
 	}
 	l.lines = append(l.lines, s.wayOf(it, l.width)...)
 	if rule.Counters.Known {
-		l.say("matched", fmt.Sprintf("%s, %s", rules.Plural(rule.Counters.Packets, "packet"), text.Bytes(rule.Counters.Bytes)))
+		l.count("matched", fmt.Sprintf("%s, %s", rules.Plural(rule.Counters.Packets, "packet"), text.Bytes(rule.Counters.Bytes)))
 	}
 	s.tellRate(l, it)
 	if s.table == "nat" {
-		l.say("counts", "only the first packet of each connection reaches a NAT rule")
+		l.count("counts", "only the first packet of each connection reaches a NAT rule")
 	}
 	l.say("owner", rules.OwnerOf(*rule))
 	l.say("comment", rule.Comment())
 	if n, ok := s.noteAmong(it, rule); ok {
 		words := n.words(s.now)
-		l.say("history", words[len(words)-1]+", change "+n.ID)
+		l.count("history", words[len(words)-1]+", change "+n.ID)
 		if len(words) > 1 {
-			l.say("expires", strings.TrimPrefix(words[0], "expires "))
+			l.count("expires", strings.TrimPrefix(words[0], "expires "))
 		}
 	}
 	if names := rule.Untold(); len(names) > 0 {
-		l.say("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
+		l.count("unparsed", strings.Join(names, ", ")+": not parsed, kept unchanged")
 	}
 	l.say("table", it.variant.String()+" "+s.table)
 	l.say("iptables-save", rule.String())
@@ -111,7 +111,7 @@ func (s *rulesScreen) tellRule(l *factLines, it ruleItem) {
 // tellRate tells how many packets match the rule now, and draws the last minutes.
 func (s *rulesScreen) tellRate(l *factLines, it ruleItem) {
 	if rate, ok := s.rateOf(it); ok {
-		l.say("now", text.Rate(rate)+" packets a second")
+		l.count("now", text.Rate(rate)+" packets a second")
 	}
 	if graph := s.rates.graph(it.key, min(rateTrail, l.width-l.label)); graph != "" {
 		l.say("last minutes", graph)

@@ -263,6 +263,11 @@ func (s *rulesScreen) row(p *pane, i int, active bool, widths []int, width int) 
 	for _, col := range []int{ruleColMatch, ruleColBecomes} {
 		cells[col].Text = text.EndsKeeping(cells[col].Text, widths[col], s.search.words)
 	}
+	if len(s.search.words) > 0 {
+		for _, col := range []int{ruleColMatch, ruleColBecomes, ruleColOwner, ruleColComment} {
+			cells[col].Mark = s.hit
+		}
+	}
 	line := table.Line(ruleTitles, widths, cells, over)
 	if rest := width - 4 - text.Width(line); over != nil && rest > 0 {
 		line += over.Render(strings.Repeat(" ", rest))

@@ -5,6 +5,7 @@ import (
 	"hash/maphash"
 	"slices"
 	"strconv"
+	"strings"
 
 	"nattui/rules"
 )
@@ -121,9 +122,23 @@ func (s *rulesScreen) listParked(p *pane, away []*Parked, at int, parent string,
 	return away
 }
 
-// matchesWords reports whether every word occurs in what is known of the rule.
+// matchesWords reports whether every word occurs in what a rule says.
 func matchesWords(r *rules.Rule, table string, words []string) bool {
-	return containsAll(r.String()+" "+r.MatchText()+" "+r.Becomes(table)+" "+rules.OwnerOf(*r), words)
+	return containsAll(strings.Join([]string{r.MatchText(), r.Becomes(table), rules.OwnerOf(*r), r.Comment(), valuesOf(r)}, " "), words)
+}
+
+// valuesOf are the words of a rule as iptables-save has it, without those of the syntax: names of options and of matches, and the
+// length of a network that is one address.
+func valuesOf(r *rules.Rule) string {
+	words := strings.Fields(r.String())
+	var values []string
+	for i, w := range words {
+		if strings.HasPrefix(w, "-") || i > 0 && words[i-1] == "-m" {
+			continue
+		}
+		values = append(values, strings.TrimSuffix(strings.TrimSuffix(w, "/32"), "/128"))
+	}
+	return strings.Join(values, " ")
 }
 
 func (s *rulesScreen) emptyNote(p *pane) string {

@@ -128,7 +128,16 @@ func (s *rulesScreen) links() nft.Links {
 
 func (s *rulesScreen) nativeMatches(c *nft.Chain, r *nft.Rule, words []string) bool {
 	x := r.Read(c, s.links())
-	return containsAll(r.Text(c, s.links())+" "+x.MatchText()+" "+x.Becomes(s.links())+" "+r.Owner(c), words)
+	said := []string{x.MatchText(), x.Becomes(s.links()), x.Target(), r.Owner(c), r.Comment}
+	if r.HasUnknown() { // of which the row shows the text
+		said = append(said, r.Text(c, s.links()))
+	}
+	for _, d := range x.Does {
+		if d.Kind != nft.Counts {
+			said = append(said, d.Text)
+		}
+	}
+	return containsAll(strings.Join(said, " "), words)
 }
 
 // containsAll reports whether every word, in small letters, occurs in the text.
@@ -256,7 +265,7 @@ func (s *rulesScreen) nativeDetails(it ruleItem, width int) []string {
 	sentence, own := s.nativeWords(it)
 	var lines []string
 	for _, l := range text.Wrap(text.Safe(sentence), width-2, 2) {
-		lines = append(lines, " "+s.look.Text.Render(l))
+		lines = append(lines, " "+s.hit(s.look.Text.Render(l)))
 	}
 	var parts []string
 	if o := it.rule.Owner(it.native); o != "" {
@@ -270,7 +279,7 @@ func (s *rulesScreen) nativeDetails(it ruleItem, width int) []string {
 		parts = append(parts, rules.Plural(n.Packets, "packet")+", "+text.Bytes(n.Bytes))
 	}
 	meta := strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
-	return append(lines, " "+s.look.Faint.Render(s.cutTo(meta, width-2)), " "+s.look.Faint.Render(s.cutTo(text.Safe(own), width-2)))
+	return append(lines, " "+s.hitWords(s.look.Faint.Render(s.cutTo(meta, width-2))), " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(own), width-2))))
 }
 
 // nativeWords are a native rule's sentence and its own text, or those of an element of its map.

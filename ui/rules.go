@@ -315,7 +315,7 @@ func (s *rulesScreen) paneLines(i, width int) []string {
 func (s *rulesScreen) sectionLine(p *pane, width int) string {
 	g := s.look.Glyphs
 	faint, strong := s.look.Faint.Render, s.look.Strong.Render
-	name := strong(text.Safe(p.chain))
+	name := s.hit(strong(text.Safe(p.chain)))
 	var left string
 	arrow := faint(" " + g.Into + " ")
 	switch {

@@ -89,14 +89,14 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 	}
 	lines := []string{line}
 	for _, l := range text.Wrap(text.Safe(r.Sentence()), width-2, 2) {
-		lines = append(lines, " "+s.look.Text.Render(l))
+		lines = append(lines, " "+s.hit(s.look.Text.Render(l)))
 	}
 	if d, dead := s.deadAt(it); dead {
 		lines = append(lines, " "+s.look.Attention.Render(s.cutTo("! "+text.Safe(d.Sentence()), width-2)))
 	} else if meta := s.metaWords(r, it); meta != "" {
-		lines = append(lines, " "+s.look.Faint.Render(s.cutTo(meta, width-2)))
+		lines = append(lines, " "+s.hitWords(s.look.Faint.Render(s.cutTo(meta, width-2))))
 	}
-	return append(lines, " "+s.look.Faint.Render(s.cutTo(text.Safe(r.String()), width-2)))
+	return append(lines, " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(r.String()), width-2))))
 }
 
 // parkedDetails are the lines about a parked rule.
@@ -109,9 +109,9 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 	}
 	var lines []string
 	for _, l := range text.Wrap(text.Safe(sentence), width-2, 2) {
-		lines = append(lines, " "+s.look.Text.Render(l))
+		lines = append(lines, " "+s.hit(s.look.Text.Render(l)))
 	}
-	return append(lines, " "+s.look.Attention.Render(s.cutTo(words, width-2)), " "+s.look.Faint.Render(s.cutTo(text.Safe(own), width-2)))
+	return append(lines, " "+s.look.Attention.Render(s.cutTo(words, width-2)), " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(own), width-2))))
 }
 
 // metaWords are what is known about a rule apart from what it does.

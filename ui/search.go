@@ -1,8 +1,6 @@
 package ui
 
 import (
-	"regexp"
-	"slices"
 	"strings"
 
 	tea "charm.land/bubbletea/v2"
@@ -167,13 +165,14 @@ func (a *App) searchLine() string {
 	return " " + line
 }
 
-// marked are the texts that are highlighted on the screen or in the box that has the keys.
+// marked are the texts that are highlighted on the screen or in the box that has the keys. Rules marks its own, of which it knows
+// what is searched and what is a figure.
 func (a *App) marked() []string {
 	if t := a.searchText(); t != "" {
 		return []string{t}
 	}
 	f, ok := a.input().(filtered)
-	if !ok {
+	if _, rules := f.(*rulesScreen); !ok || rules {
 		return nil
 	}
 	var words []string
@@ -194,30 +193,8 @@ func (a *App) highlight(lines []string, words []string) []string {
 		return lines
 	}
 	out := make([]string, len(lines))
-	_, within := a.input().(*rulesScreen) // its filter finds 80 in :8080, too
 	for i, l := range lines {
-		words := words
-		if within {
-			words = portsWith(ansi.Strip(l), words)
-		}
 		out[i] = text.Mark(l, words, a.look.Hit)
-	}
-	return out
-}
-
-var ports = regexp.MustCompile(`:[0-9]+`)
-
-// portsWith are the words, and for one of digits the ports of a line in which these stand.
-func portsWith(line string, words []string) []string {
-	out := slices.Clone(words)
-	for _, w := range words {
-		if digits := strings.TrimPrefix(w, ":"); digits != "" && strings.Trim(digits, "0123456789") == "" {
-			for _, p := range ports.FindAllString(line, -1) {
-				if strings.Contains(p, digits) {
-					out = append(out, p)
-				}
-			}
-		}
 	}
 	return out
 }

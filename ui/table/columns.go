@@ -146,6 +146,8 @@ func total(w []int) int {
 type Cell struct {
 	Text  string
 	Style theme.Style
+	// Mark marks something in the drawn value; nil where nothing is to be.
+	Mark func(string) string
 }
 
 // Line draws cells at their widths. A row under the cursor gets the background
@@ -172,7 +174,11 @@ func Line(cols []Column, widths []int, cells []Cell, over *theme.Style) string {
 		if over != nil {
 			style = style.Inherit(*over)
 		}
-		b.WriteString(style.Render(text.Pad(cells[i].Text, w, cols[i].Right)))
+		drawn := style.Render(text.Pad(cells[i].Text, w, cols[i].Right))
+		if cells[i].Mark != nil {
+			drawn = cells[i].Mark(drawn)
+		}
+		b.WriteString(drawn)
 	}
 	return b.String()
 }
@@ -181,7 +187,7 @@ func Line(cols []Column, widths []int, cells []Cell, over *theme.Style) string {
 func Head(cols []Column, widths []int, style theme.Style) string {
 	cells := make([]Cell, len(cols))
 	for i := range cols {
-		cells[i] = Cell{cols[i].Title, style}
+		cells[i] = Cell{Text: cols[i].Title, Style: style}
 	}
 	return Line(cols, widths, cells, nil)
 }

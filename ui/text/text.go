@@ -83,6 +83,15 @@ func Fit(s string, width int) string {
 // Mark draws the places of a line at which one of some words stands in a style, whatever
 // their case. The line may have styles of its own.
 func Mark(line string, words []string, style interface{ Render(string) string }) string {
+	return mark(line, words, style, true)
+}
+
+// MarkAny does so where a word of digits is part of a longer number, too.
+func MarkAny(line string, words []string, style interface{ Render(string) string }) string {
+	return mark(line, words, style, false)
+}
+
+func mark(line string, words []string, style interface{ Render(string) string }, whole bool) string {
 	plain := ansi.Strip(line)
 	lower := strings.ToLower(plain)
 	if len(lower) != len(plain) {
@@ -91,7 +100,7 @@ func Mark(line string, words []string, style interface{ Render(string) string })
 	var out strings.Builder
 	done := 0 // cells
 	for at := 0; at < len(lower); {
-		from, n := firstOf(lower[at:], words)
+		from, n := firstOf(lower[at:], words, whole)
 		if n == 0 {
 			break
 		}
@@ -109,8 +118,9 @@ func Mark(line string, words []string, style interface{ Render(string) string })
 	return out.String()
 }
 
-// firstOf is where the first of some words begins, and how long it is. A number is found whole only.
-func firstOf(s string, words []string) (at, n int) {
+// firstOf is where the first of some words begins, and how long it is; of those that begin there the longest. A number may be
+// found whole only.
+func firstOf(s string, words []string, whole bool) (at, n int) {
 	for _, w := range words {
 		w = strings.ToLower(w)
 		for from := 0; w != ""; {
@@ -120,11 +130,11 @@ func firstOf(s string, words []string) (at, n int) {
 			}
 			i += from
 			end := i + len(w)
-			if digit(w[len(w)-1]) && end < len(s) && digit(s[end]) {
+			if whole && digit(w[len(w)-1]) && end < len(s) && digit(s[end]) {
 				from = i + 1
 				continue
 			}
-			if n == 0 || i < at {
+			if n == 0 || i < at || i == at && len(w) > n {
 				at, n = i, len(w)
 			}
 			break
