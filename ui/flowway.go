@@ -139,7 +139,7 @@ func (v *flowView) arrow(width int, changed, back bool, kind string, by evaluate
 	if word != "" {
 		word = " " + word + " "
 	}
-	fill := max(0, width-1-text.Width(word))
+	fill := max(0, width-text.Width(g.Into)-text.Width(word))
 	before := min(2, fill)
 	line := look.Line.Render(strings.Repeat(g.Rule, before)) + style.Render(word) + look.Line.Render(strings.Repeat(g.Rule, fill-before))
 	if !changed {

@@ -157,3 +157,32 @@ func TestPlainKnowsConnectionsAgain(t *testing.T) {
 		t.Errorf("another connection is taken for %q", before)
 	}
 }
+
+// A comment is read whole, the cursor has a sign of its own, and no number is told before the rules have been read.
+func TestPlainRulesAreReadWhole(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newLineReader(t)
+		long := strings.TrimSpace(strings.Repeat("until the machine of the second floor has moved ", 4))
+		k := r.stage.kernel
+		k.sets = sets(t, map[rules.Variant]string{v4: strings.Replace(gatewayRules, "--comment web", "--comment \""+long+"\"", 1)})
+		_, cmd := r.plain.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
+		r.run(cmd)
+		_, cmd = r.plain.Update(tablesMsg{Sets: k.sets, At: clock, Changed: true})
+		r.run(cmd)
+		r.press("2", "1")
+		for _, want := range []string{">  1  tcp to 203.0.113.1:80  -> 192.168.0.2:8080  8,123  ", "  " + long + "\r\n", "in -> PREROUTING"} {
+			if !strings.Contains(r.out.String(), want) {
+				t.Errorf("%q is not read:\n%s", want, r.out.String())
+			}
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(t, 80, 24, gatewayRules)
+		s.app.screens[0].(*rulesScreen).tables.Sets = nil
+		s.app.screens[0].(*rulesScreen).list()
+		s.press("2", "1")
+		s.sees("reading the tables")
+		s.lacks("0 rules")
+		s.fits()
+	})
+}

@@ -86,6 +86,13 @@ func (s *rulesScreen) widthsOf(p *pane, shared *contentWidths, width int) (width
 		}
 		content[ruleColMatch].width, content[ruleColBecomes].width = t.match, t.becomes
 		w := s.shareOut(&content, width)
+		if s.plain { // lines are wrapped there, not cut
+			for i, want := range s.wants(&content) {
+				if i == ruleColMatch || i == ruleColBecomes || i == ruleColComment {
+					w[i] = max(w[i], want)
+				}
+			}
+		}
 		if cut := p.cut(w); widths == nil || cut < least {
 			widths, least, p.texts = w, cut, t
 		}

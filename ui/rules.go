@@ -350,6 +350,9 @@ func (s *rulesScreen) sectionLine(p *pane, width int) string {
 		right = fmt.Sprintf("%d-%d of %s", from+1, to, right)
 	}
 	used := text.Width(left)
+	if right == "" {
+		return " " + left + " " + s.look.Line.Render(strings.Repeat(g.Rule, max(0, width-3-used)))
+	}
 	right = text.Fit(text.Safe(right), max(7, width-used-8))
 	fill := width - 1 - used - 1 - 1 - text.Width(right) - 4
 	return " " + left + " " + s.look.Line.Render(strings.Repeat(g.Rule, max(0, fill))) + " " + style.Render(right) + " " + s.look.Line.Render(strings.Repeat(g.Rule, min(2, max(0, 2+fill))))

@@ -171,6 +171,9 @@ func (p *pane) shown() (n int) {
 
 // counted is how many rules a pane has, and of a filter's list how many of them match.
 func (s *rulesScreen) counted(p *pane) string {
+	if s.tables.Sets == nil {
+		return "" // nothing has been read yet
+	}
 	if all, shown := s.searchedIn(p), p.shown(); s.filter.text() != "" && shown <= all {
 		return text.Exact(uint64(shown)) + " of " + rules.Plural(all, "rule")
 	}

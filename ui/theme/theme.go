@@ -59,7 +59,7 @@ var unicodeGlyphs = Glyphs{
 }
 
 var asciiGlyphs = Glyphs{
-	Into: ">", Outof: "<", Becomes: "=>", Live: "*", Cross: "x", Tick: "+", Bar: ">", Rule: "-", Branch: "`>", Down: "v", Up: "^", Dot: "-", Pipe: "|", None: "-",
+	Into: "->", Outof: "<-", Becomes: "=>", Live: "*", Cross: "x", Tick: "+", Bar: ">", Rule: "-", Branch: "`>", Down: "v", Up: "^", Dot: "-", Pipe: "|", None: "-",
 }
 
 // ASCII stands in for a character on a terminal that shows no other, cell for
