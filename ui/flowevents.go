@@ -175,7 +175,7 @@ func (s *flowsScreen) silence() string {
 	case !s.query.IsZero() && counts.New+counts.Update+counts.Destroy > 0:
 		return "no event matches; press esc to show all"
 	case s.health.Tracking == facts.SettingOff:
-		return "nothing is tracked yet: conntrack starts with the first NAT rule (press 3 for the guide)"
+		return s.emptyNote()
 	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:
 		return s.emptyNote()
 	}

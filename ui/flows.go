@@ -364,9 +364,12 @@ func (s *flowsScreen) emptyNote() string {
 	case s.gw.Flows.Table().Len() > 0:
 		return "looking through the table…"
 	case s.health.Tracking == facts.SettingOff:
-		return "nothing is tracked yet: conntrack starts with the first NAT rule (press 3 for the guide)"
+		return "nothing is tracked yet" + s.startsTracking(": ")
 	case s.health.Tracking == facts.SettingUnknown && s.health.Count == 0:
-		return "nothing is tracked: no packets yet, or no rule needs it; conntrack starts with the first NAT rule (press 3 for the guide)"
+		if start := s.startsTracking("; "); start != "" {
+			return "nothing is tracked: no packets yet, or no rule needs it" + start
+		}
+		return "nothing is tracked: no packets yet"
 	case s.health.Events == facts.SettingOff:
 		return "no connections; the kernel sends no events (nf_conntrack_events=0), so short ones are missed"
 	}

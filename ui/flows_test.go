@@ -37,11 +37,17 @@ func TestFlowsEmptyTeaches(t *testing.T) {
 		f.health.Tracking = facts.SettingOff
 		s.app.screens[1].(*flowsScreen).second()
 		s.run(s.app.settle())
+		s.sees("nothing is tracked yet")
+		s.lacks("conntrack starts") // there are NAT rules
+		s.kernel.sets = nil
+		s.tables(true)
 		s.sees("conntrack starts with the first NAT rule (press 3")
 	})
 	synctest.Test(t, func(t *testing.T) { // where it is not known, and on the smallest terminal
 		s, f := flowStage(t, 40, 12)
 		f.health.Tracking = facts.SettingUnknown
+		s.kernel.sets = nil
+		s.tables(true)
 		for _, key := range []string{"e", "b", "e"} {
 			s.app.screens[1].(*flowsScreen).second()
 			s.run(s.app.settle())

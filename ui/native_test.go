@@ -89,6 +89,24 @@ func TestHeadsAreSkipped(t *testing.T) {
 	})
 }
 
+// A backend without rules names those that have some.
+func TestNarrowedToNothingNamesTheRules(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const empty = "*nat\n:PREROUTING ACCEPT [0:0]\n:POSTROUTING ACCEPT [0:0]\nCOMMIT\n"
+		s := newStage(t, 100, 50, gatewayRules)
+		s.kernel.sets[rules.Variant{Family: rules.IPv4, Backend: rules.Legacy}] = sets(t, map[rules.Variant]string{v4: empty})[v4]
+		s.tables(true)
+		s.press("b", "b")
+		s.sees("only legacy is shown")
+		s.sees("none in legacy; 4 in nft (b)")
+		s.sees("none in legacy; 2 in nft (b)")
+		s.press("/")
+		s.write("web")
+		s.sees("none in legacy; 4 in nft (b)")
+		s.fits()
+	})
+}
+
 func TestNarrowing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const legacy = "*nat\n:PREROUTING ACCEPT [0:0]\n-A PREROUTING -p udp -m udp --dport 69 -j REDIRECT --to-ports 6969\nCOMMIT\n"

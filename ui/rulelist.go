@@ -142,9 +142,12 @@ func valuesOf(r *rules.Rule) string {
 }
 
 func (s *rulesScreen) emptyNote(p *pane) string {
+	elsewhere := s.elsewhere(p)
 	switch {
 	case s.tables.Sets == nil:
 		return "reading the tables…"
+	case elsewhere != "" && s.searchedIn(p) == 0:
+		return elsewhere
 	case s.native.name != "" && s.nativeChain() == nil:
 		return "the chain is gone"
 	case s.native.name != "" && s.filter.text() == "":

@@ -36,13 +36,46 @@ func (s *rulesScreen) shows(b rules.Backend) bool { return s.narrow == nil || *s
 
 // stops are the chains that the packets of a pane come to, in the kernel's order.
 func (s *rulesScreen) stops(chain string) []nft.Stop {
-	all := nft.Stops(s.tables.Native, s.tables.Sets, s.variant.Family, strings.ToLower(chain), s.table == "nat", s.hasAway)
-	return slices.DeleteFunc(all, func(x nft.Stop) bool {
-		if x.Native != nil {
-			return !s.shows(rules.Native)
+	return slices.DeleteFunc(s.allStops(chain), func(x nft.Stop) bool { return !s.shows(backendOf(x)) })
+}
+
+// allStops are these whichever backend is shown.
+func (s *rulesScreen) allStops(chain string) []nft.Stop {
+	return nft.Stops(s.tables.Native, s.tables.Sets, s.variant.Family, strings.ToLower(chain), s.table == "nat", s.hasAway)
+}
+
+func backendOf(x nft.Stop) rules.Backend {
+	if x.Native != nil {
+		return rules.Native
+	}
+	return x.Variant.Backend
+}
+
+// elsewhere tells how many rules a pane has of backends that are not shown; "" where it has none.
+func (s *rulesScreen) elsewhere(p *pane) string {
+	if s.narrow == nil || s.only != "" || s.native.name != "" {
+		return ""
+	}
+	n := map[rules.Backend]int{}
+	for _, x := range s.allStops(p.chain) {
+		switch b := backendOf(x); {
+		case s.shows(b):
+		case x.Native != nil:
+			n[b] += len(x.Native.Rules)
+		default:
+			n[b] += len(x.Chain.Rules)
 		}
-		return !s.shows(x.Variant.Backend)
-	})
+	}
+	var parts []string
+	for _, b := range append(rules.Holders[:], rules.Native) {
+		if n[b] > 0 {
+			parts = append(parts, fmt.Sprintf("%d in %s", n[b], b))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "none in " + (*s.narrow).String() + "; " + strings.Join(parts, ", ") + " (" + keys.Backend.Help().Key + ")"
 }
 
 // headOf is the quiet line over a chain's rules: where they stand, who made them, and when they are asked.
