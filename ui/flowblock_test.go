@@ -121,6 +121,26 @@ func TestExport(t *testing.T) {
 	})
 }
 
+// The name of a written file is told whole, whatever directory it is in.
+func TestExportTellsTheNameOfItsFile(t *testing.T) {
+	for _, width := range []int{40, 60, 80, 120, 160} {
+		synctest.Test(t, func(t *testing.T) {
+			s, _ := flowStage(t, width, 24, someFlows()...)
+			s.app.gw.Export = func(n string, write func(io.Writer) error) (string, error) {
+				return "/srv/gateways/of/the/second/floor/of/the/house/" + n, write(io.Discard)
+			}
+			s.press("E", "j")
+			s.sees("5 connections written to")
+			if name := "nattui-connections-20260314-023000.json"; width >= 60 {
+				s.sees("/" + name)
+			} else if rows := strings.Join(strings.Fields(s.screen()), ""); !strings.Contains(rows, name) {
+				t.Errorf("%s is not on the screen:\n%s", name, s.screen())
+			}
+			s.fits()
+		})
+	}
+}
+
 // A rule's place is said by its chain and number, with the table of a native one, in whatever line it stands.
 func TestPlacesInWords(t *testing.T) {
 	for line, want := range map[string]string{

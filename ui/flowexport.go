@@ -199,5 +199,6 @@ func (s *flowsScreen) exported(msg exportedMsg) {
 	if s.mode == groupMode {
 		what = "group"
 	}
-	s.sayDone(rules.Plural(msg.rows, what) + " written to " + msg.path)
+	s.sayDone(rules.Plural(msg.rows, what) + " written to")
+	s.said.file = msg.path
 }

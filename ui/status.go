@@ -14,6 +14,8 @@ import (
 // status is the last line: what was done, what is worth knowing, or what went wrong. It goes after a while.
 type status struct {
 	text string
+	// file is what the text ends in: of a long path the name is shown.
+	file string
 	// command is what was run, shown where there is room.
 	command string
 	failed  bool

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"path/filepath"
 	"strings"
 
 	"nattui/rules"
@@ -91,7 +92,13 @@ func (a *App) saidLine(width int) string {
 		mark = a.look.Good.Render(g.Tick)
 	}
 	room := width - 4
-	said := text.Safe(a.said.text)
+	said, fits := a.saidWithin(room)
+	switch {
+	case !fits && a.plain: // the terminal wraps it
+		return " " + mark + " " + style.Render(said)
+	case !fits:
+		return " " + mark + " " + strings.Join(styled(style, text.Wrap(said, room, mostStatus)), "\n   ")
+	}
 	tails := a.saidTails()
 	tail := tails[len(tails)-1]
 	for _, t := range tails {
@@ -107,6 +114,26 @@ func (a *App) saidLine(width int) string {
 		said += "  $ " + more
 	}
 	return " " + mark + " " + style.Render(text.Fit(said, room-text.Width(tail))) + tail
+}
+
+// saidWithin is what was said with its file, of whose path the directory is cut to a width; false where the name alone has no
+// room beside it.
+func (a *App) saidWithin(room int) (said string, fits bool) {
+	said = text.Safe(a.said.text)
+	if a.said.file == "" {
+		return said, true
+	}
+	path := text.Safe(a.said.file)
+	whole, name := said+" "+path, "…/"+filepath.Base(path)
+	switch {
+	case text.Width(whole) <= room:
+		return whole, true
+	case a.plain:
+		return whole, false
+	case text.Width(said+" "+name) > room:
+		return said + " " + name, false
+	}
+	return said + " " + text.Tail(path, room-text.Width(said)-1), true
 }
 
 // styled are lines in a style.
