@@ -225,6 +225,7 @@ func (m *tracedMsg) explain(sets map[rules.Variant]*rules.Ruleset, facts *facts.
 	for i := range m.rows {
 		r := &m.rows[i]
 		r.sets = sets
+		r.NoteLegacy(sets)
 		if _, ok := r.Question(); !ok || facts == nil {
 			continue
 		}

@@ -200,6 +200,7 @@ func (w *witness) unseen() []string {
 
 func (w *witness) tell(ctx context.Context, out *output, p *traced.Traced, asJSON bool) error {
 	w.current(ctx, p)
+	p.NoteLegacy(w.sets)
 	if asJSON {
 		encoder := json.NewEncoder(out)
 		encoder.SetEscapeHTML(false)

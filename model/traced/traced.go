@@ -157,6 +157,8 @@ type Traced struct {
 	// Bridge is the bridge that it came by where the bridge itself has it pass through PREROUTING (br_netfilter): the
 	// kernel numbers a packet by the interface that it came by, which behind that is another one; "" for others.
 	Bridge string
+	// Untraced is set where rules of the legacy backend apply as well, of which the kernel reports nothing here.
+	Untraced bool
 	// Generation is that of the rules when its way ended (rules.Ruleset.Generation).
 	Generation uint32
 }

@@ -220,6 +220,34 @@ func TestTraceWords(t *testing.T) {
 	}
 }
 
+// TestLostToALegacyRule: where rules of the legacy backend apply, of which nothing is reported, a packet that is not seen any more
+// may have met one; the prediction that one drops it fits, and names the backend.
+func TestLostToALegacyRule(t *testing.T) {
+	at := rules.Variant{Backend: rules.Legacy}
+	tables, err := rules.Read(strings.NewReader("*filter\n:FORWARD ACCEPT [0:0]\n-A FORWARD -p tcp -m tcp --dport 8080 -j DROP\nCOMMIT\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sets := map[rules.Variant]*rules.Ruleset{at: {Backend: rules.Legacy, Tables: tables}}
+	p := Traced{First: *traced(rules.TCP, "203.0.113.10:4000", "192.168.0.2:8080"), End: TraceLost}
+	p.First.In, p.Last = "wan0", p.First
+	if said := p.Outcome(); strings.Contains(said, "legacy") {
+		t.Errorf("without legacy rules: %q", said)
+	}
+	p.NoteLegacy(sets)
+	if said := p.Outcome(); !strings.Contains(said, "a rule of the legacy backend") {
+		t.Errorf("with legacy rules: %q", said)
+	}
+	evaluator := evaluate.NewEvaluator(evaluate.Host{}, evaluate.Compile(sets[at]))
+	if said, agrees := p.Forecast(evaluator); !agrees || said != "as predicted: dropped by filter FORWARD 1 (legacy)" {
+		t.Errorf("the forecast is %q, agrees %v", said, agrees)
+	}
+	p.End = TraceForwarded
+	if said, agrees := p.Forecast(evaluator); agrees || !strings.HasPrefix(said, "predicted instead: dropped by filter FORWARD 1 (legacy)") {
+		t.Errorf("the forecast of what did not happen is %q, agrees %v", said, agrees)
+	}
+}
+
 func TestTraceOfRuleAndFlow(t *testing.T) {
 	for chain, test := range map[string]struct{ line, want string }{
 		"PREROUTING":  {"-A PREROUTING -d 203.0.113.1/32 -i wan0 -p tcp -m tcp --dport 80 -j DNAT --to-destination 192.168.0.2:8080", "tcp dst 203.0.113.1 dport 80 in wan0"},

@@ -3,6 +3,7 @@ package traced
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"nattui/rules"
@@ -114,12 +115,28 @@ func (t *Traced) Outcome() string {
 		if t.Bridge != "" {
 			return "not known" + t.after() + ": the bridge " + t.Bridge + " hands it up as another packet (br_netfilter)"
 		}
-		return "not seen any more" + t.after() + ": routing refused it (no route, forwarding off, reverse path filter), or reports were lost"
+		return "not seen any more" + t.after() + ": routing refused it (no route, forwarding off, reverse path filter)" + t.unreported() + ", or reports were lost"
 	}
 	if !t.Translated() {
 		return s + ", not translated"
 	}
 	return s + " as " + t.Last.Ends()
+}
+
+// NoteLegacy notes whether rules of the legacy backend apply to the packet too.
+func (t *Traced) NoteLegacy(sets map[rules.Variant]*rules.Ruleset) {
+	set := sets[rules.Variant{Family: rules.FamilyOf(t.First.Dst.Addr()), Backend: rules.Legacy}]
+	t.Untraced = set != nil && slices.ContainsFunc(set.Tables, func(table rules.Table) bool {
+		return table.Rules() > 0 || slices.ContainsFunc(table.Chains, func(c rules.Chain) bool { return c.Policy == "DROP" })
+	})
+}
+
+// unreported is what else a packet may have met that is not seen any more.
+func (t *Traced) unreported() string {
+	if t.Untraced {
+		return ", a rule of the legacy backend dropped it, which is not reported"
+	}
+	return ""
 }
 
 func (t *Traced) after() string {
@@ -154,7 +171,7 @@ func (t *Traced) Question() (evaluate.Packet, bool) {
 }
 
 // Agrees tells whether one of the outcomes of an evaluation is what became of the
-// packet. A packet that was lost agrees with one that routing refuses.
+// packet. A packet that was lost agrees with one that routing refuses, or a rule of the legacy backend drops.
 func (t *Traced) Agrees(path *evaluate.Path) bool {
 	for i := range path.Outcomes {
 		if t.agrees(&path.Outcomes[i]) {
@@ -167,7 +184,7 @@ func (t *Traced) Agrees(path *evaluate.Path) bool {
 func (t *Traced) agrees(o *evaluate.Outcome) bool {
 	switch t.End {
 	case TraceLost:
-		return o.Delivered == evaluate.NoRoute || o.Delivered == evaluate.Dropped && o.DroppedBy.IsZero()
+		return o.Delivered == evaluate.NoRoute || o.Delivered == evaluate.Dropped && (o.DroppedBy.IsZero() || o.DroppedBy.Backend == rules.Legacy)
 	case TraceDropped:
 		return o.Delivered == evaluate.Dropped
 	case TraceStolen:
@@ -201,6 +218,11 @@ func (t *Traced) Forecast(e *evaluate.Evaluator) (sentence string, agrees bool) 
 	path, err := e.Evaluate(q)
 	if err != nil || len(path.Outcomes) == 0 {
 		return "", false
+	}
+	for i := range path.Outcomes {
+		if t.Untraced {
+			path.Outcomes[i].NameBackends()
+		}
 	}
 	if t.Agrees(&path) {
 		if t.End == TraceLost {

@@ -57,6 +57,9 @@ func (r RuleRef) among(twin bool) string {
 	return r.String()
 }
 
+// NameBackends has the outcome name the backend of each rule, whether or not both have rules in its table.
+func (o *Outcome) NameBackends() { o.twins = twins{true, true, true} }
+
 // Name is the rule as people write it, with its backend where the other one has rules in the table as well.
 func (v *Visit) Name() string { return v.among(v.twin) }
 
