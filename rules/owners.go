@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -121,4 +122,24 @@ func (o Owners) hairpin(r Rule) bool {
 	shape := []string{"-A", "POSTROUTING", "-s", words[3], "-d", words[3], "-p", words[7], "-m", words[7], "--dport", words[11], "-j", "MASQUERADE"}
 	return err == nil && host.IsSingleIP() && slices.Equal(words, shape) &&
 		o.published[words[7]+" "+netip.AddrPortFrom(host.Addr(), uint16(port)).String()]
+}
+
+// Trespasses say of each rule of another program that a plan deletes, changes or moves, whose it is: that program may make it
+// again, or fail without it.
+func Trespasses(p Plan) (all []string) {
+	for _, c := range p.Changes() {
+		rule := c.Rule
+		switch c.Op {
+		case Delete, Move:
+		case Replace:
+			rule = c.Old
+		default:
+			continue
+		}
+		rule.Chain = c.Chain
+		if o := OwnerOf(rule); o != "" {
+			all = append(all, fmt.Sprintf("by its name %s %s %d is %s's: %s may make it again as it was, or fail without it", c.Table, c.Chain, c.At, o, o))
+		}
+	}
+	return all
 }

@@ -74,6 +74,7 @@ func (i *impact) weigh(p rules.Plan) tea.Cmd {
 		}
 		msg.blast = explain.BlastOf(facts, i.gw.rulesNow(before), explain.Rules{Sets: after, Native: native}, p, flows, impactFlows)
 		msg.bars = append(doctor.Barred(facts, after, native, p), doctor.Fills(p)...)
+		msg.bars = append(msg.bars, rules.Trespasses(p)...)
 		return msg
 	}
 }

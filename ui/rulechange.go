@@ -2,6 +2,7 @@ package ui
 
 import (
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -29,11 +30,7 @@ func (s *rulesScreen) askDelete() tea.Cmd {
 	c.Rule = *r
 	c = c.Named(s.set())
 	title := fmt.Sprintf("Delete rule %d of %s?", it.at, it.chain)
-	lines := []string{r.Sentence()}
-	if o := rules.OwnerOf(*r); o != "" {
-		lines = append(lines, "By its name it is "+o+"'s: "+o+" may add it again or fail without it.")
-	}
-	lines = append(lines, "New connections go on to the rules behind it. Press u to undo.")
+	lines := []string{r.Sentence(), "New connections go on to the rules behind it. Press u to undo."}
 	s.pose(newQuestion(s.desk, title, lines, rules.Single(c), "delete"))
 	return nil
 }
@@ -59,15 +56,17 @@ func (s *rulesScreen) move(by int) tea.Cmd {
 	return s.unlessUsed(it, fmt.Sprintf("Move rule %d of %s to %d?", it.at, it.chain, to), "move", plan, func(t terms) tea.Cmd { return s.apply(plan, appliedNew, t, nil) })
 }
 
-// unlessUsed makes a change of the rule under the cursor at once, and asks first where live connections use it.
+// unlessUsed makes a change of the rule under the cursor at once, and asks first where live connections use it, or it is another
+// program's.
 func (s *rulesScreen) unlessUsed(it ruleItem, title, verb string, plan rules.Plan, make func(terms) tea.Cmd) tea.Cmd {
 	n, known := s.ruleFlows(it)
-	if !known || n == 0 || !s.mayChange() {
+	used := known && n > 0
+	if !used && len(rules.Trespasses(plan)) == 0 || !s.mayChange() { // what trespasses is said beneath the question
 		return make(s.usual())
 	}
-	lines := []string{
-		fmt.Sprintf("%s this rule now.", map[bool]string{true: "1 live connection uses", false: text.Exact(uint64(n)) + " live connections use"}[n == 1]),
-		"New connections may be translated differently. Press u to undo.",
+	lines := []string{"New connections may be translated differently. Press u to undo."}
+	if used {
+		lines = slices.Insert(lines, 0, fmt.Sprintf("%s this rule now.", map[bool]string{true: "1 live connection uses", false: text.Exact(uint64(n)) + " live connections use"}[n == 1]))
 	}
 	q := newQuestion(s.desk, title, lines, plan, verb)
 	q.act = make

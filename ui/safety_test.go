@@ -308,3 +308,21 @@ func TestReadOnlyOnEveryScreen(t *testing.T) {
 		}
 	})
 }
+
+// Whose rule it is is said before a rule of another program is parked, moved or deleted, and parking asks for it.
+func TestRuleOfAnotherProgramIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := sshStage(t, 80, 40)
+		s.press("/")
+		s.write("docker")
+		s.press("enter")
+		for _, key := range []string{"p", "d"} {
+			s.press(key)
+			s.sees("docker's: docker may make it again")
+			s.press("esc")
+		}
+		if len(s.kernel.applied) > 0 {
+			t.Errorf("applied without an answer: %v", s.kernel.applied)
+		}
+	})
+}

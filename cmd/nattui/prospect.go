@@ -28,7 +28,7 @@ type prospect struct {
 	facts         facts.Facts
 	diff          []rules.DiffLine
 	blast         explain.Blast
-	bars          []string // what would drop what the plan forwards, and what of it stays after a rollback
+	bars          []string // what would drop what the plan forwards, what of it stays after a rollback, and whose rules it touches
 	options       commit.Options
 	final         string // what could not be undone
 }
@@ -83,6 +83,7 @@ func (a *approval) weigh(ctx context.Context, tables *iptables.Host, plan rules.
 	}
 	p.blast = explain.BlastOf(&p.facts, now, p.rulesAfter(), plan, flows, limit)
 	p.bars = append(doctor.Barred(&p.facts, p.after, p.native, plan), doctor.Fills(plan)...)
+	p.bars = append(p.bars, rules.Trespasses(plan)...)
 	p.options.Operators, p.options.Others = p.blast.Provers(&p.facts), p.blast.Unproven()
 	if final := commit.FinalOf(plan); final != nil {
 		if a.confirm.text != "off" {
