@@ -351,6 +351,10 @@ func (c *draftCheck) toPlace(t *Translation, text string) {
 		return
 	}
 	if !t.Parse(text) {
+		if why := WrongPort(text); why != "" {
+			c.fail(FieldTo, "%s", why)
+			return
+		}
 		c.fail(FieldTo, "%q is not %s: use %s", text, what, example)
 		return
 	}

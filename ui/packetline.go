@@ -57,10 +57,10 @@ func parseEnd(s string) (netip.AddrPort, error) {
 	if err == nil {
 		return end, nil
 	}
-	host, port, _ := strings.Cut(s, ":")
-	if _, err := netip.ParseAddr(host); err == nil {
-		return end, fmt.Errorf("%q: %q is not a port: use a number up to 65535", s, port)
+	if why := rules.WrongPort(s); why != "" {
+		return end, fmt.Errorf("%q: %s", s, why)
 	}
+	host, _, _ := strings.Cut(s, ":")
 	if isName(host) {
 		return end, fmt.Errorf("%q: %s is a name, and a packet has an address: use 192.0.2.1:80 or [2001:db8::1]:80", s, host)
 	}

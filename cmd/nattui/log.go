@@ -221,6 +221,9 @@ func soughtAddress(given string) (netip.AddrPort, error) {
 		return netip.AddrPortFrom(a, 0), nil
 	}
 	a, err := netip.ParseAddrPort(given)
+	if why := rules.WrongPort(given); err != nil && why != "" {
+		return a, usagef("--who %s: %s", text.Safe(given), text.Safe(why))
+	}
 	if err != nil {
 		return a, usagef("--who %s: use ADDRESS or ADDRESS:PORT, such as 203.0.113.1:40001 or [2001:db8::1]:40001", text.Safe(given))
 	}

@@ -224,6 +224,9 @@ func endpoint(s string) (netip.AddrPort, error) {
 	if ap, err := netip.ParseAddrPort(s); err == nil {
 		return ap, nil
 	}
+	if why := rules.WrongPort(s); why != "" {
+		return netip.AddrPort{}, usagef("%q: %s", s, why)
+	}
 	return netip.AddrPort{}, usagef("%q is not an address: use 192.0.2.1:80 or [2001:db8::1]:80", s)
 }
 

@@ -29,6 +29,8 @@ func FindForward(list []Forward, text string) (Forward, error) {
 		return own[0], nil
 	case len(found) > 0:
 		return found[0], nil
+	case len(words) > 0 && rules.WrongPort(words[len(words)-1]) != "":
+		return Forward{}, fmt.Errorf("no rule forwards %q: %s", text, rules.WrongPort(words[len(words)-1]))
 	case len(list) == 0:
 		return Forward{}, fmt.Errorf("no rule gives what arrives another destination: there is nothing to forward %q", text)
 	}

@@ -130,6 +130,7 @@ func TestQueryErrorsPointAtTheWord(t *testing.T) {
 	for q, want := range map[string]string{
 		"dst":                  "dst: needs an address",
 		"nat dnat dst 1.2.3.x": "1.2.3.x: is not an address",
+		"dst 1.2.3.4:99999":    `1.2.3.4:99999: "99999" is not a port: ports go from 1 to 65535`,
 		"dst 1.2.3.4/33":       "1.2.3.4/33: is not an address",
 		"dport htpt":           "htpt: is not a port",
 		"dport 80-70":          "80-70: goes backwards; use 70-80",

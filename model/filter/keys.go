@@ -96,6 +96,9 @@ func addressTest(parts []part, sign string, v Word) (condition, error) {
 			if n, begun := networkOf(item + "."); begun {
 				return nil, v.NotAddress("for all that begin with it, use %v", n)
 			}
+			if why := rules.WrongPort(item); why != "" {
+				return nil, v.Problem("%s", why)
+			}
 			return nil, v.NotAddress("use %s", wantsAddress)
 		}
 		spans = append(spans, s)

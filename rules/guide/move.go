@@ -76,6 +76,10 @@ func (b *builder) endpoint(field, text string) (netip.AddrPort, bool) {
 		if field == "from" {
 			nearest = b.aServer()
 		}
+		if why := rules.WrongPort(text); why != "" {
+			b.wrong(field, nearest, "%s", why)
+			return netip.AddrPort{}, false
+		}
 		b.wrong(field, nearest, "%q is not a server: use ADDRESS or ADDRESS:PORT", text)
 		return netip.AddrPort{}, false
 	}

@@ -267,6 +267,9 @@ func (c *commandReader) toValue(s string) (string, *badValue) {
 		if a, err := netip.ParseAddr(strings.Trim(s, ":")); err == nil && a.Is4() {
 			return a.String(), &badValue{text: "a port is missing behind the colon", fix: a.String()}
 		}
+		if why := rules.WrongPort(s); why != "" {
+			return s, &badValue{text: why}
+		}
 		if bad := c.hostValue(s, false); bad != nil {
 			return s, bad
 		}

@@ -40,7 +40,9 @@ func TestNamesAreRefusedWithTheirAddress(t *testing.T) {
 		"ip6tables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination web.lan:8080":          "write [fd00::2]:8080",
 		"iptables -t nat -A POSTROUTING -j SNAT --to-source none.lan":                                     "none.lan is a name, and the rule takes an address; it has no address here now",
 		"iptables -t mangle -A PREROUTING -j TEE --gateway web.lan":                                       "write 192.168.0.2",
-		"iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2:nosuch.lan": "is no new address",
+		"iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2:nosuch.lan": `"nosuch.lan" is not a port`,
+		"iptables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination 192.168.0.2:99999":      `"99999" is not a port: ports go from 1 to 65535`,
+		"ip6tables -t nat -A PREROUTING -p tcp --dport 80 -j DNAT --to-destination [2001:db8::2]:99999":   `"99999" is not a port: ports go from 1 to 65535`,
 	} {
 		im := Read(line, ground)
 		var said []string
