@@ -358,6 +358,9 @@ func TestFindForward(t *testing.T) {
 			t.Errorf("%q: %v does not say what there is", name, err)
 		}
 	}
+	if _, err := FindForward(list, "tcp 203.0.113.1:99999"); err == nil || !strings.Contains(err.Error(), `"99999" is not a port: ports go from 1 to 65535`) {
+		t.Errorf("%v does not name the port", err)
+	}
 }
 
 func TestParseSysctlFile(t *testing.T) {
