@@ -68,7 +68,7 @@ func TestFreshIsNotStale(t *testing.T) {
 				t.Fatal(err)
 			}
 			answer := make([]byte, 1)
-			if _, err := conn.Write(answer); err == nil {
+			if _, err = conn.Write(answer); err == nil {
 				_, err = io.ReadFull(conn, answer)
 			}
 			if err != nil {
