@@ -267,19 +267,18 @@ func (s *rulesScreen) nativeDetails(it ruleItem, width int) []string {
 	for _, l := range text.Wrap(text.Safe(sentence), width-2, 2) {
 		lines = append(lines, " "+s.hit(s.look.Text.Render(l)))
 	}
-	var parts []string
+	var parts []metaWord
 	if o := it.rule.Owner(it.native); o != "" {
-		parts = append(parts, o+"'s, by its name")
+		parts = append(parts, metaWord{o + "'s, by its name", true})
 	}
-	parts = append(parts, text.Safe(it.native.Table.String()+" "+it.native.Name)+fmt.Sprintf(", handle %d", it.rule.Handle))
+	parts = append(parts, metaWord{text: text.Safe(it.native.Table.String()+" "+it.native.Name) + fmt.Sprintf(", handle %d", it.rule.Handle)})
 	if it.element == nil && it.rule.Comment != "" {
-		parts = append(parts, "“"+text.Safe(it.rule.Comment)+"”")
+		parts = append(parts, metaWord{"“" + text.Safe(it.rule.Comment) + "”", true})
 	}
 	if n, ok := it.rule.Counted(it.native.Table); ok && n.Packets > 0 {
-		parts = append(parts, rules.Plural(n.Packets, "packet")+", "+text.Bytes(n.Bytes))
+		parts = append(parts, metaWord{text: rules.Plural(n.Packets, "packet") + ", " + text.Bytes(n.Bytes)})
 	}
-	meta := strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
-	return append(lines, " "+s.hitWords(s.look.Faint.Render(s.cutTo(meta, width-2))), " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(own), width-2))))
+	return append(lines, " "+s.metaLine(parts, width-2), " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(own), width-2))))
 }
 
 // nativeWords are a native rule's sentence and its own text, or those of an element of its map.

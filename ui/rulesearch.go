@@ -4,8 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/charmbracelet/x/ansi"
-
 	"nattui/rules"
 	"nattui/rules/nft"
 	"nattui/ui/text"
@@ -135,28 +133,12 @@ func (s *rulesScreen) elementsOf(c *nft.Chain, r *nft.Rule) []*nativeElement {
 	return all
 }
 
-// hit marks what the filter looks for in a drawn line.
-func (s *rulesScreen) hit(line string) string { return s.marking(line, s.search.words) }
-
-// hitWords does so in a line with figures, among which a number is not looked for; in a comment it is.
-func (s *rulesScreen) hitWords(line string) string {
-	if len(s.search.words) == 0 {
+// hit marks what the filter looks for in a drawn line, unless a box has the keys.
+func (s *rulesScreen) hit(line string) string {
+	if len(s.search.words) == 0 || len(s.dialogs) > 0 {
 		return line
 	}
-	before, rest, _ := strings.Cut(ansi.Strip(line), "“")
-	comment, _, _ := strings.Cut(rest, "”")
-	from, end := text.Width(before), text.Width(line)
-	to := min(end, from+text.Width(comment)+1)
-	words := slices.DeleteFunc(slices.Clone(s.search.words), func(w string) bool { return strings.Trim(w, "0123456789.,") == "" })
-	return s.marking(ansi.Cut(line, 0, from), words) + s.hit(ansi.Cut(line, from, to)) + s.marking(ansi.Cut(line, to, end), words)
-}
-
-// marking marks words, unless a box has the keys.
-func (s *rulesScreen) marking(line string, words []string) string {
-	if len(words) == 0 || len(s.dialogs) > 0 {
-		return line
-	}
-	return text.MarkAny(line, words, s.look.Hit)
+	return text.MarkAny(line, s.search.words, s.look.Hit)
 }
 
 // shown is how many rules of a pane are listed.

@@ -93,8 +93,8 @@ func (s *rulesScreen) detailLines(width, height int) []string {
 	}
 	if d, dead := s.deadAt(it); dead {
 		lines = append(lines, " "+s.look.Attention.Render(s.cutTo("! "+text.Safe(d.Sentence()), width-2)))
-	} else if meta := s.metaWords(r, it); meta != "" {
-		lines = append(lines, " "+s.hitWords(s.look.Faint.Render(s.cutTo(meta, width-2))))
+	} else if meta := s.metaWords(r, it); len(meta) > 0 {
+		lines = append(lines, " "+s.metaLine(meta, width-2))
 	}
 	return append(lines, " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(r.String()), width-2))))
 }
@@ -114,28 +114,46 @@ func (s *rulesScreen) parkedDetails(k *Parked, width int) []string {
 	return append(lines, " "+s.look.Attention.Render(s.cutTo(words, width-2)), " "+s.hit(s.look.Faint.Render(s.cutTo(text.Safe(own), width-2))))
 }
 
+// metaWord is something that is known about a rule apart from what it does.
+type metaWord struct {
+	text     string
+	searched bool // the filter looks for it: figures it does not
+}
+
+// metaLine draws such words in one line.
+func (s *rulesScreen) metaLine(words []metaWord, width int) string {
+	var drawn []string
+	for _, w := range words {
+		part := s.look.Faint.Render(w.text)
+		if w.searched {
+			part = s.hit(part)
+		}
+		drawn = append(drawn, part)
+	}
+	return s.cutTo(strings.Join(drawn, s.look.Faint.Render(" "+s.look.Glyphs.Dot+" ")), width)
+}
+
 // metaWords are what is known about a rule apart from what it does.
-func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) string {
-	var parts []string
+func (s *rulesScreen) metaWords(r *rules.Rule, it ruleItem) (parts []metaWord) {
 	if n, ok := s.ruleFlows(it); ok && n > 0 {
-		parts = append(parts, rules.Plural(n, "connection")+" now")
+		parts = append(parts, metaWord{text: rules.Plural(n, "connection") + " now"})
 	}
 	if o := rules.OwnerOf(*r); o != "" {
-		parts = append(parts, o+"'s, by its name")
+		parts = append(parts, metaWord{o + "'s, by its name", true})
 	}
 	if c := r.Comment(); c != "" {
-		parts = append(parts, "“"+text.Safe(c)+"”")
+		parts = append(parts, metaWord{"“" + text.Safe(c) + "”", true})
 	}
 	if names := r.Untold(); len(names) > 0 {
-		parts = append(parts, "not parsed: "+text.Safe(strings.Join(names, ", ")))
+		parts = append(parts, metaWord{"not parsed: " + text.Safe(strings.Join(names, ", ")), true})
 	}
 	if n, ok := s.noteAmong(it, r); ok {
 		for _, w := range n.words(s.now) {
-			parts = append(parts, text.Safe(w))
+			parts = append(parts, metaWord{text: text.Safe(w)})
 		}
 	}
 	if r.Counters.Known && r.Counters.Packets > 0 {
-		parts = append(parts, rules.Plural(r.Counters.Packets, "packet")+", "+text.Bytes(r.Counters.Bytes))
+		parts = append(parts, metaWord{text: rules.Plural(r.Counters.Packets, "packet") + ", " + text.Bytes(r.Counters.Bytes)})
 	}
-	return strings.Join(parts, " "+s.look.Glyphs.Dot+" ")
+	return parts
 }

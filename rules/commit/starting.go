@@ -1,8 +1,8 @@
 package commit
 
 import (
-	"bytes"
 	"fmt"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,52 +45,55 @@ func (h hostFiles) glob(pattern string) []string {
 	return paths
 }
 
-// startScripts are where people have programs started with a host that has neither systemd nor OpenRC.
-var startScripts = []string{
-	"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/rc", "/etc/inittab", "/etc/local.d/*.start", "/etc/init.d/*", "/etc/rc.d/*", "/etc/runit/*", "/etc/runit/core-services/*", "/etc/sv/*/run",
-	"/etc/s6/sv/*/run", "/etc/s6/sv/*/up", "/etc/dinit.d/*", "/etc/crontab", "/etc/cron.d/*", "/var/spool/cron/crontabs/root", "/var/spool/cron/root", "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/network/if-*.d/*",
+// ownScripts are files that people write themselves, by which programs are started with a host.
+var ownScripts = []string{
+	"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/network/if-*.d/*", "/etc/crontab", "/etc/cron.d/*",
+	"/var/spool/cron/crontabs/root", "/var/spool/cron/root",
 }
 
-// mostScript is how long such a file is at most that is looked into, in bytes.
-const mostScript = 1 << 20
+// startScripts are where people have programs started with a host that has neither systemd nor OpenRC.
+var startScripts = append(slices.Clone(ownScripts),
+	"/etc/rc", "/etc/inittab", "/etc/local.d/*.start", "/etc/init.d/*", "/etc/rc.d/*", "/etc/runit/*", "/etc/runit/core-services/*", "/etc/sv/*/run",
+	"/etc/s6/sv/*/run", "/etc/s6/sv/*/up", "/etc/dinit.d/*")
+
+// scripts are the files of some patterns, by their paths on the host, with what is in them; very long ones are left out.
+func (h hostFiles) scripts(patterns []string) iter.Seq2[string, string] {
+	const most = 1 << 20
+	return func(yield func(path, text string) bool) {
+		for _, pattern := range patterns {
+			for _, path := range h.glob(pattern) {
+				if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > most {
+					continue
+				}
+				text, err := os.ReadFile(path)
+				if err == nil && !yield(strings.TrimPrefix(path, strings.TrimSuffix(string(h), "/")), string(text)) {
+					return
+				}
+			}
+		}
+	}
+}
 
 // starting tells that a file by which programs are started with the host names a script.
 func (h hostFiles) starting(script string) bool {
-	for _, pattern := range startScripts {
-		for _, path := range h.glob(pattern) {
-			if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > mostScript {
-				continue
-			}
-			if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(script)) {
-				return true
-			}
+	for _, text := range h.scripts(startScripts) {
+		if strings.Contains(text, script) {
+			return true
 		}
 	}
 	return false
 }
 
-// byHand are those of startScripts that people write themselves.
-var byHand = []string{
-	"/etc/rc.local", "/etc/rc.d/rc.local", "/etc/network/interfaces", "/etc/network/interfaces.d/*", "/etc/network/if-*.d/*", "/etc/crontab", "/etc/cron.d/*",
-	"/var/spool/cron/crontabs/root", "/var/spool/cron/root",
-}
-
-// restoring says which of the files that people write themselves has rules restored as the host starts, a sentence each; what
-// comes of it is not looked at.
+// restoring says which of the files that people write themselves has rules restored at boot, a sentence each; what comes of
+// it is not looked at.
 func (h hostFiles) restoring() (list []string) {
-	for _, pattern := range byHand {
-		for _, path := range h.glob(pattern) {
-			if at, err := os.Stat(path); err != nil || !at.Mode().IsRegular() || at.Size() > mostScript {
-				continue
-			}
-			text, _ := os.ReadFile(path)
-			for line := range strings.Lines(string(text)) {
-				line, _, _ = strings.Cut(line, "#")
-				i := slices.IndexFunc(restorers, func(command string) bool { return strings.Contains(line, command) })
-				if i >= 0 {
-					list = append(list, fmt.Sprintf("%s runs %s at boot: which rules it restores is not looked at", strings.TrimPrefix(path, strings.TrimSuffix(string(h), "/")), restorers[i]))
-					break
-				}
+	for path, text := range h.scripts(ownScripts) {
+		for line := range strings.Lines(text) {
+			line, _, _ = strings.Cut(line, "#")
+			i := slices.IndexFunc(restorers, func(command string) bool { return strings.Contains(line, command) })
+			if i >= 0 {
+				list = append(list, fmt.Sprintf("%s runs %s at boot: which rules it restores is not looked at", path, restorers[i]))
+				break
 			}
 		}
 	}
