@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"slices"
 	"strings"
 
 	"charm.land/bubbles/v2/key"
@@ -77,20 +78,30 @@ func (a *App) screensWith(k tea.KeyPressMsg) string {
 			continue
 		}
 		t := a.table(s)
-		x := t.of(k)
-		if x == nil {
-			x = t.shared(k)
+		names := t.names(k)
+		if x := t.shared(k); len(names) == 0 && x != nil && x.name() != "" {
+			names = []string{x.name()}
 		}
-		if x == nil || x.name() == "" {
+		if len(names) == 0 {
 			continue
 		}
 		screen := keys.Screens[i].Help()
-		places = append(places, upper(screen.Desc)+" ("+screen.Key+"): "+x.name())
+		places = append(places, upper(screen.Desc)+" ("+screen.Key+"): "+strings.Join(names, " or "))
 	}
 	if len(places) == 0 {
 		return ""
 	}
 	return a.look.Glyphs.Key(k.String()) + " is a key of " + strings.Join(places, ", ")
+}
+
+// names are what a key does by a table, in whatever state.
+func (t keyTable) names(k tea.KeyPressMsg) (list []string) {
+	for i := range t {
+		if a := &t[i]; a.do != nil && !a.rest && key.Matches(k, a.keys) && a.name() != "" && !slices.Contains(list, a.name()) {
+			list = append(list, a.name())
+		}
+	}
+	return list
 }
 
 // of is the first action of a key, in whatever state; nil where it has none.

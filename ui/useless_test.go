@@ -68,7 +68,7 @@ func TestUselessKeySaysWhere(t *testing.T) {
 			{"1 d p", "p does nothing in this box; ? lists its keys"},
 			{"1 d 7", "7 does nothing in this box"},
 			{"2 b o", "o (columns and order): groups and events have"},
-			{"2 e p", "p is a key of Rules (1): "},
+			{"2 e p", "p is a key of Rules (1): restore or park"},
 			{"6 v", "v is a key of Rules (1): IPv4/IPv6"},
 			{"1 n", "n (next hit): nothing is searched for"},
 		} {
